@@ -1,0 +1,195 @@
+"""connect(): find an endpoint, say which one and why, and hand back two ready clients."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import subprocess
+import time
+from dataclasses import dataclass, field
+from enum import StrEnum
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+import openai
+
+from labkit import embedded, endpoints, runtime
+from labkit.errors import EndpointError, LabError
+from labkit.listing import list_models, resolve
+from labkit.settings import PREFERRED, Settings, normalize_base_url
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from types import TracebackType
+
+# A local model may need long for a long prompt, so reading is patient; finding out that nobody is there is not.
+TIMEOUT = openai.Timeout(120, connect=3)
+RETRIES = 1
+
+
+class Source(StrEnum):
+    """Which kind of endpoint a connection found, in the order in which they are tried."""
+
+    BASE_URL = "the endpoint in BASE_URL"
+    SHARED = "shared, run by python lab.py"
+    SERVICE = "a Foundry Local service of this machine"
+    IN_PROCESS = "Foundry Local in this process"
+
+
+@dataclass(frozen=True)
+class Health:
+    """What `/v1/models` said: whether the endpoint answers and lists the model, and after how many seconds."""
+
+    ok: bool
+    seconds: float
+    models: tuple[str, ...]
+    detail: str
+
+
+@dataclass(frozen=True)
+class Connection:
+    """An endpoint and the model to ask there. Close it, or use it in a `with` block.
+
+    `model` is the full id that chat takes, `source` says which kind of endpoint serves it, and `passed`
+    why the kinds before it did not.
+    """
+
+    base_url: str
+    model: str
+    source: Source
+    api_key: str = field(default="not-needed", repr=False)
+    passed: tuple[str, ...] = ()
+    _runtime: runtime.Runtime | None = field(default=None, repr=False)
+
+    @cached_property
+    def client(self) -> openai.OpenAI:
+        """A client for plain code; made when first asked for."""
+        return openai.OpenAI(base_url=self.base_url, api_key=self.api_key, timeout=TIMEOUT, max_retries=RETRIES)
+
+    @cached_property
+    def async_client(self) -> openai.AsyncOpenAI:
+        """A client for async code; made when first asked for, and bound to the event loop that first uses it."""
+        return openai.AsyncOpenAI(base_url=self.base_url, api_key=self.api_key, timeout=TIMEOUT, max_retries=RETRIES)
+
+    def health(self) -> Health:
+        """Ask for the list of models, which generates nothing. Never raises; takes at most about two seconds."""
+        start = time.perf_counter()
+        try:
+            models = list_models(self.base_url, self.api_key)
+        except LabError as error:
+            return Health(False, time.perf_counter() - start, (), str(error))
+        ok = self.model in models
+        detail = "ready" if ok else f"{self.model} is not listed"
+        return Health(ok, time.perf_counter() - start, models, detail)
+
+    def close(self) -> None:
+        """Close the plain client, and the runtime if this connection started it."""
+        if "client" in self.__dict__:
+            self.client.close()
+        if self._runtime:
+            self._runtime.close()
+
+    async def aclose(self) -> None:
+        """Close both clients, and the runtime if this connection started it."""
+        if "async_client" in self.__dict__:
+            await self.async_client.close()
+        self.close()
+
+    def __enter__(self) -> Connection:
+        return self
+
+    def __exit__(self, *_: type[BaseException] | BaseException | TracebackType | None) -> None:
+        self.close()
+
+    def __str__(self) -> str:
+        lines = [f"{self.model} at {self.base_url} ({self.source})"]
+        return "\n".join(lines + [f"  before it: {reason}" for reason in self.passed])
+
+
+def connect(
+    model: str | None = None,
+    base_url: str | None = None,
+    *,
+    port: int = 0,
+    say: Callable[[str], None] = print,
+) -> Connection:
+    """Find an endpoint and check that it lists the model; `say` is told which one and why.
+
+    In this order: BASE_URL; an endpoint that `python lab.py` runs on this machine; a Foundry Local
+    service that somebody else runs here; Foundry Local inside this process. What is given here comes
+    before the variables MODEL and BASE_URL; an empty text counts as not given. `port` is for Foundry Local
+    in this process: any free one by default.
+    Raises SettingsError, EndpointError, ModelError, FoundryError, FetchError.
+    """
+    settings = Settings.from_environment(model=model, base_url=base_url)
+    if settings.base_url:
+        # Somebody chose this endpoint: where it does not work, nothing else takes its place.
+        models = list_models(settings.base_url, settings.api_key)
+        found = Connection(
+            settings.base_url,
+            resolve(settings.model, models, settings.base_url),
+            Source.BASE_URL,
+            settings.api_key,
+        )
+    else:
+        found = _on_this_machine(settings, port)
+    say(str(found))
+    if settings.model is None and found.model == embedded.MODEL_ID:
+        say(f"  a larger model: set MODEL={PREFERRED}, which downloads it from Microsoft's catalog")
+    return found
+
+
+def _on_this_machine(settings: Settings, port: int) -> Connection:
+    wanted = settings.model or runtime.choose(settings.cache, None).alias
+    passed = ["BASE_URL is not set"]
+    shared = endpoints.published(settings.cache)
+    if not shared:
+        passed.append("python lab.py runs no endpoint here")
+    for endpoint in shared:
+        try:
+            chosen = resolve(wanted, list_models(endpoint.base_url), endpoint.base_url)
+            return Connection(endpoint.base_url, chosen, Source.SHARED, passed=tuple(passed))
+        except LabError as error:
+            passed.append(f"shared endpoint: {error.message}")
+    service = foundry_service()
+    if service is None:
+        passed.append("no other Foundry Local service was found")
+    else:
+        try:
+            chosen = resolve(wanted, list_models(service), service)
+            return Connection(service, chosen, Source.SERVICE, passed=tuple(passed))
+        except LabError as error:
+            passed.append(f"Foundry Local service: {error.message}")
+    started = runtime.start(settings.cache, settings.model, port=port)
+    return Connection(
+        started.base_url,
+        started.model,
+        Source.IN_PROCESS,
+        passed=tuple(passed),
+        _runtime=started,
+    )
+
+
+def foundry_service() -> str | None:
+    """The base address of a Foundry Local service that somebody else runs on this machine, if one answers.
+
+    Its port changes, so the `foundry` command is asked where there is one; else the port is tried on which
+    courses and samples expect it.
+    """
+    candidates = [f"http://127.0.0.1:{runtime.PORT}/v1"]
+    if command := shutil.which("foundry"):
+        try:
+            told = subprocess.run(
+                [command, "service", "status"], capture_output=True, text=True, timeout=5, check=False
+            ).stdout
+        except (OSError, subprocess.TimeoutExpired):
+            told = ""
+        hosts = re.findall(r"http://(?:127\.0\.0\.1|localhost):\d+", told)
+        candidates = [normalize_base_url(host) for host in hosts] + candidates
+    for base_url in candidates:
+        try:
+            list_models(base_url)
+        except EndpointError:
+            continue
+        return base_url
+    return None

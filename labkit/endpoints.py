@@ -1,0 +1,73 @@
+"""The endpoints that `python lab.py` runs on this machine, so that seven notebooks can share one.
+
+Each serving process keeps one small file, named by its process id, in the cache folder. A file whose
+process is gone is taken away by whoever reads it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING
+
+import psutil
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+
+@dataclass(frozen=True)
+class Endpoint:
+    """An endpoint of this machine: its address, the full id of its model, its process and when that began."""
+
+    base_url: str
+    model: str
+    pid: int
+    started: float
+
+
+def published(cache: Path) -> list[Endpoint]:
+    """The endpoints whose process lives, oldest first."""
+    found = []
+    for path in _folder(cache).glob("*.json"):
+        try:
+            endpoint = Endpoint(**json.loads(path.read_text(encoding="utf-8")))
+        except FileNotFoundError:
+            continue
+        except (OSError, ValueError, TypeError):
+            endpoint = None
+        if endpoint and _lives(endpoint):
+            found.append(endpoint)
+        else:
+            path.unlink(missing_ok=True)
+    return sorted(found, key=lambda item: item.started)
+
+
+@contextlib.contextmanager
+def publish(cache: Path, base_url: str, model: str) -> Iterator[Endpoint]:
+    """Let `connect()` of every process on this machine find the endpoint that this process serves."""
+    endpoint = Endpoint(base_url, model, os.getpid(), psutil.Process().create_time())
+    path = _folder(cache) / f"{endpoint.pid}.json"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    part = path.with_suffix(".part")
+    part.write_text(json.dumps(asdict(endpoint)), encoding="utf-8")
+    part.replace(path)
+    try:
+        yield endpoint
+    finally:
+        path.unlink(missing_ok=True)
+
+
+def _folder(cache: Path) -> Path:
+    return cache / "endpoints"
+
+
+def _lives(endpoint: Endpoint) -> bool:
+    """Whether the process is the same one: a process id alone may have been given to another since."""
+    try:
+        return abs(psutil.Process(endpoint.pid).create_time() - endpoint.started) < 1
+    except psutil.Error:
+        return False

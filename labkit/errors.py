@@ -1,0 +1,48 @@
+"""Everything that labkit raises on purpose.
+
+    LabError
+    ├── SettingsError      a variable of the environment, or a parameter, that makes no sense
+    ├── EndpointError      nothing listens, or what listens does not answer as an OpenAI-compatible API
+    ├── ModelError         a model that is not listed, not loaded, not downloaded
+    ├── FoundryError       the Foundry Local runtime is missing on this machine, or failed
+    ├── FetchError         a file that could not be fetched, or is not the file it should be
+    └── WorkbookError      a notebook or a copy of one that is not there
+"""
+
+from __future__ import annotations
+
+
+class LabError(Exception):
+    """What happened and where (`message`), and the command or step that mends it (`cure`)."""
+
+    def __init__(self, message: str, *, cure: str = "") -> None:
+        super().__init__(message, cure)
+        self.message = message
+        self.cure = cure
+
+    def __str__(self) -> str:
+        return f"{self.message}. To mend it: {self.cure}" if self.cure else self.message
+
+
+class SettingsError(LabError):
+    """A variable of the environment, or a parameter, makes no sense."""
+
+
+class EndpointError(LabError):
+    """Nothing listens there, or what listens does not answer as an OpenAI-compatible API does."""
+
+
+class ModelError(LabError):
+    """A model is not listed, not loaded or not downloaded."""
+
+
+class FoundryError(LabError):
+    """The Foundry Local runtime is missing on this machine, or failed."""
+
+
+class FetchError(LabError):
+    """A file could not be fetched, or is not the file it should be."""
+
+
+class WorkbookError(LabError):
+    """A notebook, or a student's copy of one, is not there."""

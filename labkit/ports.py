@@ -1,0 +1,37 @@
+"""Ports on loopback: which one is free."""
+
+from __future__ import annotations
+
+import socket
+
+from labkit.errors import EndpointError
+
+
+def is_free(port: int) -> bool:
+    """Whether a server could listen on this port of 127.0.0.1 now."""
+    with socket.socket() as probe:
+        if hasattr(socket, "SO_EXCLUSIVEADDRUSE"):
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_EXCLUSIVEADDRUSE, 1)
+        else:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError:
+            return False
+        return True
+
+
+def pick(asked: int | None, preferred: int) -> int:
+    """The port that was asked for, else the preferred one if it is free, else any free one.
+
+    Raises EndpointError when the port that was asked for is taken.
+    """
+    if asked:
+        if not is_free(asked):
+            raise EndpointError(f"port {asked} on 127.0.0.1 is taken", cure="choose another --port, or leave it out")
+        return asked
+    if is_free(preferred):
+        return preferred
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])

@@ -1,0 +1,35 @@
+"""A bar for what takes more than a moment: a widget in a notebook, a line in a terminal, nothing in a log."""
+
+from __future__ import annotations
+
+import contextlib
+import sys
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+
+@contextlib.contextmanager
+def bar(title: str, *, total: float, unit: str) -> Iterator[Callable[[float], None]]:
+    """Show a bar; the callable that it gives takes the amount done so far, in `unit`s (bytes are scaled).
+
+    Where there is neither a notebook nor a terminal, one line says what is going on.
+    """
+    if not (_in_notebook() or sys.stderr.isatty()):
+        print(f"{title} ...", file=sys.stderr, flush=True)
+        yield lambda _: None
+        return
+    from tqdm.auto import tqdm
+
+    with tqdm(total=total, desc=title, unit=unit, unit_scale=unit == "B", leave=False) as shown:
+
+        def advance(done: float) -> None:
+            shown.update(max(0.0, done - shown.n))
+
+        yield advance
+
+
+def _in_notebook() -> bool:
+    """Whether this code runs in a Jupyter kernel."""
+    return "ipykernel" in sys.modules and hasattr(sys.modules["ipykernel"], "kernelapp")

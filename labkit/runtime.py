@@ -1,0 +1,231 @@
+"""Foundry Local in this process: start, load a model, serve it, close.
+
+This is the only module that names foundry-local-sdk 2.x. Its manager is one for the whole process.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import threading
+from concurrent.futures import ThreadPoolExecutor, wait
+from dataclasses import dataclass
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from labkit import embedded
+from labkit.errors import FoundryError, ModelError
+from labkit.progress import bar
+from labkit.settings import PREFERRED
+
+if TYPE_CHECKING:
+    from foundry_local_sdk import Configuration, FoundryLocalManager, IModel
+
+PORT = 51211
+
+
+@dataclass(frozen=True)
+class Runtime:
+    """A model that this process has loaded and serves on loopback."""
+
+    base_url: str
+    model: str
+    alias: str
+    # Whether this value started the process-wide manager, and so ends it.
+    owner: bool
+
+    def stop_asked(self) -> bool:
+        """Whether somebody asked the web service to end (POST /shutdown)."""
+        manager = _manager()
+        return manager is None or manager.is_shutdown_requested
+
+    def close(self) -> None:
+        """Unload and stop, if this value started the runtime; takes one to three seconds."""
+        manager = _manager()
+        if self.owner and manager is not None:
+            manager.close()
+
+
+@dataclass(frozen=True)
+class Choice:
+    """Which model to load, from which folder, and whether it is here already."""
+
+    alias: str
+    folder: Path
+    cached: bool
+
+
+def choose(cache: Path, model: str | None) -> Choice:
+    """The model that is meant: `model`, or with none phi-4-mini if it is here, else the embedded one."""
+    for folder in _catalog_folders(cache):
+        if alias := _cached_alias(folder, model or PREFERRED):
+            return Choice(alias, folder, cached=True)
+    if model is None or model in (embedded.ALIAS, embedded.NAME, embedded.MODEL_ID):
+        return Choice(embedded.ALIAS, embedded.folder(cache), embedded.is_installed(cache))
+    return Choice(model, _catalog_folders(cache)[0], cached=False)
+
+
+def start(cache: Path, model: str | None = None, *, port: int = 0) -> Runtime:
+    """Load a model (see `choose`) and serve it on 127.0.0.1, on any free port by default.
+
+    A second call in one process joins the manager that runs. Raises FoundryError where the runtime
+    is missing or fails, ModelError for a model that neither the catalog nor the cache has, FetchError.
+    """
+    choice = choose(cache, model)
+    if choice.alias == embedded.ALIAS:
+        embedded.install(cache)
+    manager = _manager()
+    owner = manager is None
+    if manager is None:
+        manager = _initialize(configuration(cache, choice, port=port))
+    try:
+        loaded = _load(manager, choice, joined=not owner)
+        if not manager.urls:
+            manager.start_web_service()
+    except BaseException as error:
+        if owner:
+            manager.close()
+        if isinstance(error, _sdk().FoundryLocalException):
+            raise _failure(error, port) from error
+        raise
+    return Runtime(f"{manager.urls[0].rstrip('/')}/v1", loaded.id, loaded.alias, owner)
+
+
+def configuration(cache: Path, choice: Choice | None = None, *, port: int = 0) -> Configuration:
+    """The SDK's configuration for a model; the notebook's tour of the SDK uses it too.
+
+    A model that is here already needs no catalog from the network, so the runtime is sent to an
+    address on loopback that says 404 at once. Asked for the real one offline, it retries for four seconds.
+    """
+    sdk = _sdk()
+    chosen = choice or choose(cache, None)
+    return sdk.Configuration(
+        app_name="FoundryLocalWorkbook",
+        app_data_dir=str(cache / "runtime"),
+        model_cache_dir=str(chosen.folder),
+        # The runtime reports each failed catalog call as an error; what matters reaches us as an exception.
+        log_level=sdk.LogLevel.FATAL,
+        web=sdk.Configuration.WebService(urls=f"http://127.0.0.1:{port}"),
+        catalog_urls=[(_no_catalog(), None)] if chosen.cached or chosen.alias == embedded.ALIAS else None,
+        disable_nonessential_telemetry=True,
+    )
+
+
+def _load(manager: FoundryLocalManager, choice: Choice, *, joined: bool) -> IModel:
+    catalog = manager.catalog
+    model = catalog.get_model(choice.alias) or catalog.get_model_variant(choice.alias)
+    if model is None:
+        known = ", ".join(sorted(item.alias for item in catalog.list_models())) or "none"
+        raise ModelError(
+            f"Foundry Local's catalog has no model {choice.alias!r} (it lists: {known})",
+            cure="restart the kernel: this process already runs Foundry Local with another catalog"
+            if joined
+            else f"check the name and the network, or leave MODEL unset for {embedded.ALIAS}",
+        )
+    if not model.is_cached:
+        download(model)
+    if not model.is_loaded:
+        model.load()
+    return model
+
+
+def download(model: IModel) -> None:
+    """Download a catalog model with its size said and a bar; Ctrl-C or the interrupt button cancels it.
+
+    The SDK's call blocks in native code, so it runs in a thread of its own and this one stays free to be
+    interrupted. Raises ModelError when cancelled; what has come is kept and the next try goes on from there.
+    """
+    megabytes = model.info.file_size_mb
+    print(f"{model.alias} is not on this machine yet: downloading {megabytes or 'an unknown number of'} MB.")
+    cancel = threading.Event()
+    with (
+        bar(f"Downloading {model.alias}", total=100, unit="%") as advance,
+        ThreadPoolExecutor(max_workers=1) as pool,
+    ):
+        work = pool.submit(model.download, advance, cancel)
+        try:
+            while wait([work], timeout=0.1).not_done:
+                pass
+            work.result()
+        except KeyboardInterrupt:
+            cancel.set()
+            wait([work])
+            raise ModelError(
+                f"the download of {model.alias} was cancelled",
+                cure="start again to go on with it, or leave MODEL unset to use the embedded model",
+            ) from None
+        except _sdk().FoundryLocalException as error:
+            raise ModelError(
+                f"{model.alias} could not be downloaded ({error})",
+                cure="check the network and the free disk space and start again; what has come is kept",
+            ) from error
+
+
+def _catalog_folders(cache: Path) -> tuple[Path, Path]:
+    """Where catalog models may lie: our own cache, then the one of Foundry Local's command line."""
+    return cache / "catalog", Path.home() / ".foundry" / "cache" / "models"
+
+
+def _cached_alias(folder: Path, wanted: str) -> str | None:
+    """The alias of a model that this folder both names in its catalog snapshot and holds whole."""
+    try:
+        entries = json.loads((folder / "foundry.modelinfo.json").read_text(encoding="utf-8"))["models"]
+    except (OSError, ValueError, KeyError):
+        return None
+    named = [item for item in entries if wanted in (item["alias"], item["name"], item["id"])]
+    if not named:
+        return None
+    present = set()
+    for path in folder.rglob("inference_model.json"):
+        with contextlib.suppress(OSError, ValueError, KeyError):
+            present.add(json.loads(path.read_text(encoding="utf-8"))["Name"])
+    return next((item["alias"] for item in named if item["id"] in present), None)
+
+
+class _NotFound(BaseHTTPRequestHandler):
+    """Says 404 to everything."""
+
+    def do_POST(self) -> None:
+        self.send_error(404)
+
+    def log_message(self, *_: object) -> None:
+        """Keep quiet."""
+
+
+def _no_catalog() -> str:
+    """The address of a catalog on loopback that has nothing; it lives as long as the process."""
+    server = ThreadingHTTPServer(("127.0.0.1", 0), _NotFound)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    return f"http://127.0.0.1:{server.server_port}/asset-gallery/v1.0/models"
+
+
+def _sdk() -> Any:
+    try:
+        import foundry_local_sdk
+    except ImportError as error:
+        raise FoundryError(
+            f"Foundry Local's runtime is not installed here ({error}); it has no build for Intel Macs",
+            cure="set BASE_URL to an OpenAI-compatible endpoint, for example llama.cpp's server or another machine's",
+        ) from error
+    return foundry_local_sdk
+
+
+def _manager() -> FoundryLocalManager | None:
+    return _sdk().FoundryLocalManager.instance
+
+
+def _initialize(config: Configuration) -> FoundryLocalManager:
+    sdk = _sdk()
+    try:
+        sdk.FoundryLocalManager.initialize(config)
+    except sdk.FoundryLocalException as error:
+        raise _failure(error, 0) from error
+    return sdk.FoundryLocalManager.instance
+
+
+def _failure(error: BaseException, port: int) -> FoundryError:
+    first = str(error).strip().splitlines()[0]
+    if "in use" in first:
+        return FoundryError(f"port {port} on 127.0.0.1 is taken", cure="choose another port, or none for a free one")
+    return FoundryError(f"Foundry Local could not start: {first}", cure="python lab.py serve shows the whole log")

@@ -1,0 +1,76 @@
+"""What the environment says, read once into one frozen value."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+import platformdirs
+
+from labkit.errors import SettingsError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+APP = "foundry-local-workbook"
+# The model of the lessons where a machine has it; the embedded model stands in for it elsewhere.
+PREFERRED = "phi-4-mini"
+
+
+@dataclass(frozen=True)
+class Settings:
+    """BASE_URL, MODEL, API_KEY and LABKIT_CACHE, with an unset or empty variable as None or its default.
+
+    `base_url` ends in the API's root (`.../v1`, or the path that was given) without a last slash.
+    """
+
+    base_url: str | None
+    model: str | None
+    api_key: str
+    cache: Path
+
+    @classmethod
+    def from_environment(
+        cls,
+        environ: Mapping[str, str] = os.environ,
+        *,
+        model: str | None = None,
+        base_url: str | None = None,
+    ) -> Settings:
+        """Read the variables; a `model` or `base_url` that is given and not empty comes before its variable.
+
+        Raises SettingsError for an address that is not one.
+        """
+
+        def text(name: str) -> str:
+            return environ.get(name, "").strip()
+
+        address = (base_url or "").strip() or text("BASE_URL")
+        folder = text("LABKIT_CACHE")
+        return cls(
+            base_url=normalize_base_url(address) if address else None,
+            model=(model or "").strip() or text("MODEL") or None,
+            api_key=text("API_KEY") or "not-needed",
+            cache=Path(folder).expanduser().resolve() if folder else platformdirs.user_cache_path(APP, False),
+        )
+
+
+def normalize_base_url(address: str) -> str:
+    """The address of an API's root: `/v1` is added where only a host and a port stand.
+
+    Raises SettingsError where there is no http(s) host and port that could be asked.
+    """
+    cure = "write it as http://127.0.0.1:51211/v1, or leave BASE_URL unset to use Foundry Local on this machine"
+    parts = urlsplit(address if "//" in address else f"http://{address}")
+    try:
+        usable = parts.scheme in {"http", "https"} and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        usable = False
+    if not usable or any(letter.isspace() for letter in address):
+        raise SettingsError(f"BASE_URL is {address!r}, which is no address of an endpoint", cure=cure)
+    path = parts.path.rstrip("/") or "/v1"
+    query = f"?{parts.query}" if parts.query else ""
+    return f"{parts.scheme}://{parts.netloc}{path}{query}"

@@ -1,0 +1,1 @@
+"""Tools about the notebooks themselves; nothing here is taught."""
