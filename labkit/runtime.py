@@ -38,13 +38,16 @@ class Runtime:
     def stop_asked(self) -> bool:
         """Whether somebody asked the web service to end (POST /shutdown)."""
         manager = _manager()
-        return manager is None or manager.is_shutdown_requested
+        return manager is None or manager.is_shutdown_requested()
 
     def close(self) -> None:
         """Unload and stop, if this value started the runtime; takes one to three seconds."""
         manager = _manager()
         if self.owner and manager is not None:
-            manager.close()
+            # In a thread: a close that Ctrl-C cuts short is never finished, and the SDK waits for it at exit.
+            closing = threading.Thread(target=manager.close)
+            closing.start()
+            closing.join()
 
 
 @dataclass(frozen=True)
