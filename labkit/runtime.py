@@ -40,14 +40,19 @@ class Runtime:
         manager = _manager()
         return manager is None or manager.is_shutdown_requested()
 
-    def close(self) -> None:
-        """Unload and stop, if this value started the runtime; takes one to three seconds."""
+    def close(self, seconds: float = 5) -> bool:
+        """Unload and stop, if this value started the runtime; False when it has not ended within `seconds`.
+
+        It takes one to three seconds, but never ends in 2.2.1 once somebody has posted /shutdown.
+        """
         manager = _manager()
-        if self.owner and manager is not None:
-            # In a thread: a close that Ctrl-C cuts short is never finished, and the SDK waits for it at exit.
-            closing = threading.Thread(target=manager.close)
-            closing.start()
-            closing.join()
+        if not self.owner or manager is None:
+            return True
+        # In a thread: a close that Ctrl-C cuts short is never finished, and the SDK waits for it at exit.
+        closing = threading.Thread(target=manager.close, daemon=True)
+        closing.start()
+        closing.join(seconds)
+        return not closing.is_alive()
 
 
 @dataclass(frozen=True)
