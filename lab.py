@@ -59,10 +59,11 @@ def install(lock: Path) -> None:
         shutil.rmtree(VENV, ignore_errors=True)  # none yet, one that was never finished, or one that was moved
     if not PYTHON.exists():
         subprocess.run([sys.executable, "-m", "venv", VENV], check=True)
-    pip = [PYTHON, "-m", "pip", "--disable-pip-version-check", "--quiet"]
+    pip = [str(PYTHON), "-m", "pip", "--disable-pip-version-check", "--quiet"]
     has_uv = subprocess.run([*pip, "install", "uv"], check=False).returncode == 0
-    installer = [PYTHON, "-m", "uv", "--quiet", "pip"] if has_uv else pip
-    subprocess.run([*installer, "install", "-r", lock], cwd=ROOT, check=True, env=os.environ | {"VIRTUAL_ENV": str(VENV)})
+    installer = [str(PYTHON), "-m", "uv", "--quiet", "pip"] if has_uv else pip
+    environment = os.environ | {"VIRTUAL_ENV": str(VENV)}
+    subprocess.run([*installer, "install", "-r", str(lock)], cwd=ROOT, check=True, env=environment)
     stamp(lock).write_text(digest(lock))
 
 

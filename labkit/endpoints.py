@@ -68,6 +68,6 @@ def _folder(cache: Path) -> Path:
 def _lives(endpoint: Endpoint) -> bool:
     """Whether the process is the same one: a process id alone may have been given to another since."""
     try:
-        return abs(psutil.Process(endpoint.pid).create_time() - endpoint.started) < 1
+        return bool(abs(psutil.Process(endpoint.pid).create_time() - endpoint.started) < 1)
     except psutil.Error:
         return False

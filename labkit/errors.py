@@ -1,12 +1,12 @@
 """Everything that labkit raises on purpose.
 
-    LabError
-    ├── SettingsError      a variable of the environment, or a parameter, that makes no sense
-    ├── EndpointError      nothing listens, or what listens does not answer as an OpenAI-compatible API
-    ├── ModelError         a model that is not listed, not loaded, not downloaded
-    ├── FoundryError       the Foundry Local runtime is missing on this machine, or failed
-    ├── FetchError         a file that could not be fetched, or is not the file it should be
-    └── WorkbookError      a notebook or a copy of one that is not there
+LabError
+├── SettingsError      a variable of the environment, or a parameter, that makes no sense
+├── EndpointError      nothing listens, or what listens does not answer as an OpenAI-compatible API
+├── ModelError         a model that is not listed, not loaded, not downloaded
+├── FoundryError       the Foundry Local runtime is missing on this machine, or failed
+├── FetchError         a file that could not be fetched, or is not the file it should be
+└── WorkbookError      a notebook or a copy of one that is not there
 """
 
 from __future__ import annotations

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -20,6 +19,7 @@ from onnx import TensorProto, helper
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from pathlib import Path
 
 BLOCK = 32
 _MICROSOFT = "com.microsoft"
@@ -140,7 +140,7 @@ class _Graph:
         residual, state = "embedded", self._norm("blk.0.attn_norm", "embedded")
         for layer in range(shape.layers):
             for list_, prefix, length in ((inputs, "past_key_values", "past"), (outputs, "present", "total")):
-                sizes = ["batch", shape.kv_heads, length, shape.head_size]
+                sizes: list[str | int | None] = ["batch", shape.kv_heads, length, shape.head_size]
                 for part in ("key", "value"):
                     name = f"{prefix}.{layer}.{part}"
                     list_.append(helper.make_tensor_value_info(name, TensorProto.FLOAT, sizes))

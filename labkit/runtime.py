@@ -12,7 +12,7 @@ from concurrent.futures import ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from labkit import embedded
 from labkit.errors import FoundryError, ModelError
@@ -85,19 +85,24 @@ def start(cache: Path, model: str | None = None, *, port: int = 0) -> Runtime:
         embedded.install(cache)
     manager = _manager()
     owner = manager is None
-    if manager is None:
-        manager = _initialize(configuration(cache, choice, port=port))
+    from foundry_local_sdk import FoundryLocalException, FoundryLocalManager
+
     try:
+        if manager is None:
+            FoundryLocalManager.initialize(configuration(cache, choice, port=port))
+            manager = FoundryLocalManager.instance
+            assert manager is not None
         loaded = _load(manager, choice, joined=not owner)
         if not manager.urls:
             manager.start_web_service()
     except BaseException as error:
-        if owner:
+        if owner and manager is not None:
             manager.close()
-        if isinstance(error, _sdk().FoundryLocalException):
+        if isinstance(error, FoundryLocalException):
             raise _failure(error, port) from error
         raise
-    return Runtime(f"{manager.urls[0].rstrip('/')}/v1", loaded.id, loaded.alias, owner)
+    address = (manager.urls or [""])[0].rstrip("/")
+    return Runtime(f"{address}/v1", loaded.id, loaded.alias, owner)
 
 
 def configuration(cache: Path, choice: Choice | None = None, *, port: int = 0) -> Configuration:
@@ -106,15 +111,17 @@ def configuration(cache: Path, choice: Choice | None = None, *, port: int = 0) -
     A model that is here already needs no catalog from the network, so the runtime is sent to an
     address on loopback that says 404 at once. Asked for the real one offline, it retries for four seconds.
     """
-    sdk = _sdk()
+    _require_sdk()
+    from foundry_local_sdk import Configuration, LogLevel
+
     chosen = choice or choose(cache, None)
-    return sdk.Configuration(
+    return Configuration(
         app_name="FoundryLocalWorkbook",
         app_data_dir=str(cache / "runtime"),
         model_cache_dir=str(chosen.folder),
         # The runtime reports each failed catalog call as an error; what matters reaches us as an exception.
-        log_level=sdk.LogLevel.FATAL,
-        web=sdk.Configuration.WebService(urls=f"http://127.0.0.1:{port}"),
+        log_level=LogLevel.FATAL,
+        web=Configuration.WebService(urls=f"http://127.0.0.1:{port}"),
         catalog_urls=[(_no_catalog(), None)] if chosen.cached or chosen.alias == embedded.ALIAS else None,
         disable_nonessential_telemetry=True,
     )
@@ -144,6 +151,8 @@ def download(model: IModel) -> None:
     The SDK's call blocks in native code, so it runs in a thread of its own and this one stays free to be
     interrupted. Raises ModelError when cancelled; what has come is kept and the next try goes on from there.
     """
+    from foundry_local_sdk import FoundryLocalException
+
     megabytes = model.info.file_size_mb
     print(f"{model.alias} is not on this machine yet: downloading {megabytes or 'an unknown number of'} MB.")
     cancel = threading.Event()
@@ -163,7 +172,7 @@ def download(model: IModel) -> None:
                 f"the download of {model.alias} was cancelled",
                 cure="start again to go on with it, or leave MODEL unset to use the embedded model",
             ) from None
-        except _sdk().FoundryLocalException as error:
+        except FoundryLocalException as error:
             raise ModelError(
                 f"{model.alias} could not be downloaded ({error})",
                 cure="check the network and the free disk space and start again; what has come is kept",
@@ -208,28 +217,22 @@ def _no_catalog() -> str:
     return f"http://127.0.0.1:{server.server_port}/asset-gallery/v1.0/models"
 
 
-def _sdk() -> Any:
+def _require_sdk() -> None:
+    """Raise FoundryError where the SDK is not installed."""
     try:
-        import foundry_local_sdk
+        import foundry_local_sdk  # noqa: F401
     except ImportError as error:
         raise FoundryError(
             f"Foundry Local's runtime is not installed here ({error}); it has no build for Intel Macs",
             cure="set BASE_URL to an OpenAI-compatible endpoint, for example llama.cpp's server or another machine's",
         ) from error
-    return foundry_local_sdk
 
 
 def _manager() -> FoundryLocalManager | None:
-    return _sdk().FoundryLocalManager.instance
+    _require_sdk()
+    from foundry_local_sdk import FoundryLocalManager
 
-
-def _initialize(config: Configuration) -> FoundryLocalManager:
-    sdk = _sdk()
-    try:
-        sdk.FoundryLocalManager.initialize(config)
-    except sdk.FoundryLocalException as error:
-        raise _failure(error, 0) from error
-    return sdk.FoundryLocalManager.instance
+    return FoundryLocalManager.instance
 
 
 def _failure(error: BaseException, port: int) -> FoundryError:

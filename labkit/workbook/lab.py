@@ -46,7 +46,9 @@ def jupyterlab(port: int, log: Path) -> Iterator[tuple[subprocess.Popen[bytes], 
         command.append("--allow-root")
     log.parent.mkdir(parents=True, exist_ok=True)
     # A session of its own: Ctrl-C in the terminal reaches us alone, and we end JupyterLab in good order.
-    detached = {"creationflags": subprocess.CREATE_NEW_PROCESS_GROUP} if sys.platform == "win32" else {}
+    flags = 0
+    if sys.platform == "win32":
+        flags = subprocess.CREATE_NEW_PROCESS_GROUP
     with log.open("wb") as output:
         process = subprocess.Popen(
             command,
@@ -55,7 +57,7 @@ def jupyterlab(port: int, log: Path) -> Iterator[tuple[subprocess.Popen[bytes], 
             stdout=output,
             stderr=output,
             start_new_session=sys.platform != "win32",
-            **detached,
+            creationflags=flags,
         )
     try:
         yield process, f"http://127.0.0.1:{port}/lab/tree/work/{{name}}?token={token}"
