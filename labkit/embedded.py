@@ -31,7 +31,7 @@ ALIAS = "smollm2-135m-instruct"
 NAME = f"{ALIAS}-generic-cpu"
 MODEL_ID = f"{NAME}:1"
 # A new number makes every machine build again: raise it with each change of repack.py that changes a file.
-RECIPE = 1
+RECIPE = 2
 FILES = (
     "model.onnx",
     "model.onnx.data",

@@ -25,6 +25,10 @@ BLOCK = 32
 _MICROSOFT = "com.microsoft"
 _WEIGHTS = "model.onnx.data"
 _CONTROL, _USER_DEFINED = 3, 4
+# GPT-2's rule for words, with the digits already split off. Of a tokenizer.json's pre-tokenizers the runtime
+# heeds `Split` alone, so both rules are written as one, in the very form that it takes.
+_WORDS = r"'s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+"
+_DIGIT = r"\p{N}"
 _ALIGN = 4096
 
 
@@ -72,7 +76,7 @@ def repack(source: Path, target: Path) -> None:
     reader = GGUFReader(source)
     shape = Shape.read(reader)
     _Graph(reader, shape, target).write()
-    _write_json(target / "genai_config.json", _genai_config(shape))
+    _write_json(target / "genai_config.json", _genai_config(reader))
     _write_json(target / "tokenizer.json", _tokenizer(reader))
     _write_json(target / "tokenizer_config.json", _tokenizer_config(reader))
     template = reader.fields["tokenizer.chat_template"].contents()
@@ -301,7 +305,12 @@ class _Graph:
         self.offset += value.nbytes + padding
 
 
-def _genai_config(shape: Shape) -> dict[str, Any]:
+def _genai_config(reader: GGUFReader) -> dict[str, Any]:
+    shape = Shape.read(reader)
+
+    def token(kind: str) -> int:
+        return int(reader.fields[f"tokenizer.ggml.{kind}_token_id"].contents())
+
     cache = {
         "past_key_names": "past_key_values.%d.key",
         "past_value_names": "past_key_values.%d.value",
@@ -310,9 +319,9 @@ def _genai_config(shape: Shape) -> dict[str, Any]:
     return {
         "model": {
             "type": "llama",
-            "bos_token_id": 1,
-            "eos_token_id": 2,
-            "pad_token_id": 2,
+            "bos_token_id": token("bos"),
+            "eos_token_id": token("eos"),
+            "pad_token_id": token("padding"),
             "context_length": shape.context,
             "vocab_size": shape.vocabulary,
             "decoder": {
@@ -359,15 +368,16 @@ def _tokenizer(reader: GGUFReader) -> dict[str, Any]:
     """Byte-level BPE in the form of Hugging Face's tokenizers library; every digit is a token of its own."""
     tokens = reader.fields["tokenizer.ggml.tokens"].contents()
     merges = reader.fields["tokenizer.ggml.merges"].contents()
-    byte_level = {"type": "ByteLevel", "add_prefix_space": False, "trim_offsets": True, "use_regex": True}
-    digits = {"type": "Digits", "individual_digits": True}
+    byte_level = {"type": "ByteLevel", "add_prefix_space": False, "trim_offsets": True, "use_regex": False}
+    split = {"type": "Split", "behavior": "Isolated", "invert": False}
+    digits, words = split | {"pattern": {"Regex": _DIGIT}}, split | {"pattern": {"Regex": _WORDS}}
     return {
         "version": "1.0",
         "truncation": None,
         "padding": None,
         "added_tokens": [_added(number, token) for number, token in _special(reader)],
         "normalizer": None,
-        "pre_tokenizer": {"type": "Sequence", "pretokenizers": [digits, byte_level]},
+        "pre_tokenizer": {"type": "Sequence", "pretokenizers": [digits, words, byte_level]},
         "post_processor": None,
         "decoder": byte_level,
         "model": {

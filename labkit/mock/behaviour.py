@@ -1,0 +1,105 @@
+"""How the mock behaves: its speed, its width, the faults it has in store, and what it counted."""
+
+from __future__ import annotations
+
+import threading
+from collections import deque
+from dataclasses import asdict, dataclass, field, replace
+from enum import StrEnum
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+
+class Fault(StrEnum):
+    """What goes wrong with one chat request."""
+
+    NONE = "none"
+    RATE_LIMIT = "rate_limit"  # 429 with Retry-After
+    SERVER_ERROR = "server_error"  # 500
+    DROP = "drop"  # the connection breaks in the middle of the answer
+    TRUNCATE = "truncate"  # the stream ends in good order, but without finish_reason and [DONE]
+    HANG = "hang"  # accepted, and then nothing, not even headers
+    HANG_FIRST = "hang_first"  # headers and the role, and then nothing
+    HANG_MIDDLE = "hang_middle"  # some text, and then nothing
+    OVERFLOW = "overflow"  # the context window is exceeded: 400, or an error event in a 200 stream
+    SLOW_LORIS = "slow_loris"  # bytes trickle in, so that no line is whole for long
+
+
+@dataclass(frozen=True)
+class Step:
+    """A fault for one request; `after` is the number of tokens before it, `retry_after` in seconds."""
+
+    fault: Fault
+    after: int = 3
+    retry_after: float = 1.0
+
+
+@dataclass(frozen=True)
+class Behaviour:
+    """`first_token` in seconds from request to first text, then `rate` tokens a second; `slots` at once.
+
+    More requests than slots wait in the order in which they came. `context` counts tokens.
+    """
+
+    first_token: float = 0.05
+    rate: float = 200.0
+    slots: int = 4
+    context: int = 8192
+    model: str = "mock-model-generic-cpu:1"
+
+
+@dataclass(frozen=True)
+class Counters:
+    """Chat requests since the start: `running` now, the most at once, and how the others ended."""
+
+    started: int = 0
+    waiting: int = 0
+    running: int = 0
+    most: int = 0
+    ended: int = 0
+    aborted: int = 0
+    refused: int = 0
+
+
+@dataclass
+class State:
+    """What one mock holds; its lock lets the threads of a test read it while the server runs."""
+
+    behaviour: Behaviour = field(default_factory=Behaviour)
+    counters: Counters = field(default_factory=Counters)
+    loaded: bool = True
+    _steps: deque[Step] = field(default_factory=deque)
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def count(self, **changes: int) -> None:
+        """Add to counters by name."""
+        with self._lock:
+            now = self.counters
+            values = {name: getattr(now, name) + change for name, change in changes.items()}
+            running = values.get("running", now.running)
+            self.counters = replace(now, **values, most=max(now.most, running))
+
+    def queue(self, steps: Iterable[Step | Fault]) -> None:
+        """Give the next chat requests these faults, one each."""
+        with self._lock:
+            self._steps.extend(step if isinstance(step, Step) else Step(step) for step in steps)
+
+    def next_step(self) -> Step:
+        """The fault of this request; none when nothing is queued."""
+        with self._lock:
+            return self._steps.popleft() if self._steps else Step(Fault.NONE)
+
+    def change(self, settings: dict[str, Any]) -> None:
+        """Take what `PUT /mock` was sent: fields of Behaviour, and `faults` as a list of steps or names."""
+        faults = settings.pop("faults", [])
+        with self._lock:
+            self.behaviour = replace(self.behaviour, **settings)
+        self.queue(
+            Step(**item | {"fault": Fault(item["fault"])}) if isinstance(item, dict) else Fault(item) for item in faults
+        )
+
+    def as_json(self) -> dict[str, Any]:
+        """What `GET /mock` answers."""
+        return {"behaviour": asdict(self.behaviour), "counters": asdict(self.counters), "faults": len(self._steps)}
