@@ -192,8 +192,6 @@ class _Slots:
     def __init__(self, state: State) -> None:
         self.state = state
         self.changed = asyncio.Condition()
-        self.tickets = 0
-        self.served = 0
 
     @contextlib.asynccontextmanager
     async def one(self) -> AsyncIterator[None]:
@@ -231,6 +229,8 @@ class _Answer:
             raise Refusal(429, "Too many requests", {"Retry-After": f"{step.retry_after:g}"})
         if step.fault is Fault.SERVER_ERROR:
             raise Refusal(500, "Inference failed: a fault that was asked for")
+        if step.fault is Fault.HANG:
+            await self._hang()
         asked = wire.parse(body)
         if asked.model != behaviour.model:
             raise _not_found(asked.model)
@@ -244,6 +244,13 @@ class _Answer:
             events = self._error_event(too_long) if too_long else self._events(asked, prompt)
             return StreamingResponse(events, media_type="text/event-stream", headers={"Cache-Control": "no-cache"})
         return await self._whole(asked, prompt)
+
+    async def _hang(self) -> None:
+        try:
+            async with self.slots.one():
+                await self._until_left()
+        finally:
+            self.state.count(aborted=1)
 
     def _overflow(self, prompt: int, limit: int | None) -> Refusal | None:
         behaviour = self.state.behaviour
@@ -275,8 +282,7 @@ class _Answer:
     async def _events(self, asked: wire.ChatRequest, prompt: int) -> AsyncIterator[bytes]:
         answer_id = _answer_id(asked)
         count = 0
-        if self.step.fault is not Fault.HANG:
-            yield wire.event(wire.chunk(answer_id, asked.model, {"content": "", "role": "assistant"}))
+        yield wire.event(wire.chunk(answer_id, asked.model, {"content": "", "role": "assistant"}))
         async with contextlib.aclosing(self._tokens(asked)) as tokens:
             async for piece, reason in tokens:
                 if piece:
@@ -326,13 +332,16 @@ class _Answer:
         finally:
             self.state.count(**{"ended" if done else "aborted": 1})
 
+    async def _until_left(self) -> None:
+        """Stay silent until the client gives up."""
+        while not await self.request.is_disconnected():  # noqa: ASYNC110 - ASGI has no event for it
+            await asyncio.sleep(0.02)
+        raise ConnectionResetError("the client left")
+
     async def _fault_before(self, number: int) -> None:
         fault, after = self.step.fault, self.step.after
-        if (number == 0 and fault in {Fault.HANG, Fault.HANG_FIRST}) or (
-            number == after and fault is Fault.HANG_MIDDLE
-        ):
-            # Silent until the client gives up, which cancels this.
-            await asyncio.Event().wait()
+        if (number == 0 and fault is Fault.HANG_FIRST) or (number == after and fault is Fault.HANG_MIDDLE):
+            await self._until_left()
         if number == after and fault is Fault.DROP:
             raise ConnectionResetError("a fault that was asked for")
 
