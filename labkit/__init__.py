@@ -13,9 +13,12 @@ if TYPE_CHECKING:
         FoundryError,
         LabError,
         ModelError,
+        RequestError,
         SettingsError,
         WorkbookError,
     )
+    from labkit.explain import expect, explain
+    from labkit.workbook.exercises import check, hint
 
 __version__ = "0.1.0"
 __all__ = [
@@ -26,17 +29,26 @@ __all__ = [
     "Health",
     "LabError",
     "ModelError",
+    "RequestError",
     "SettingsError",
     "Source",
     "WorkbookError",
+    "check",
     "connect",
+    "expect",
+    "explain",
+    "hint",
 ]
-_CONNECTION = {"Connection", "Health", "Source", "connect"}
+_HOMES = {
+    "labkit.connection": {"Connection", "Health", "Source", "connect"},
+    "labkit.explain": {"expect", "explain"},
+    "labkit.workbook.exercises": {"check", "hint"},
+}
 
 
 def __getattr__(name: str) -> Any:
     """Load a public name's module: `import labkit` alone must not pay for openai and the runtime."""
     if name not in __all__:
         raise AttributeError(f"module 'labkit' has no attribute {name!r}")
-    module = "labkit.connection" if name in _CONNECTION else "labkit.errors"
-    return getattr(importlib.import_module(module), name)
+    home = next((module for module, names in _HOMES.items() if name in names), "labkit.errors")
+    return getattr(importlib.import_module(home), name)

@@ -44,6 +44,7 @@ def _parser() -> argparse.ArgumentParser:
 
     served = commands.add_parser("serve", help="run the endpoint until Ctrl-C")
     served.add_argument("--port", type=int, help="the endpoint's port (default: 51211, or a free one)")
+    served.add_argument("--mock", action="store_true", help="a scripted endpoint instead of a model, for tests")
     served.set_defaults(run=serve)
 
     tested = commands.add_parser("test", help="run the tests that this machine can run")
@@ -57,6 +58,13 @@ def _parser() -> argparse.ArgumentParser:
     fresh = commands.add_parser("reset", help="a fresh copy of one notebook; the old one is kept beside it")
     fresh.add_argument("number", help="the notebook's number, for example 01")
     fresh.set_defaults(run=reset)
+
+    stood = commands.add_parser("progress", help="which exercises you have passed")
+    stood.set_defaults(run=progress)
+
+    looked = commands.add_parser("doctor", help="look for what is wrong on this machine")
+    looked.add_argument("--json", action="store_true", help="the same for programs")
+    looked.set_defaults(run=doctor)
 
     made = commands.add_parser("regenerate", help="for authors: make the outputs of the notebooks again")
     made.add_argument("numbers", nargs="*", help="the notebooks' numbers (default: all)")
@@ -94,6 +102,8 @@ def serve(options: argparse.Namespace) -> int:
 
     settings = Settings.from_environment()
     port = ports.pick(options.port, runtime.PORT)
+    if options.mock:
+        return _serve_mock(port)
     with _until_told(), contextlib.redirect_stdout(sys.stderr):
         running = runtime.start(settings.cache, settings.model, port=port)
         try:
@@ -104,6 +114,16 @@ def serve(options: argparse.Namespace) -> int:
         finally:
             if not running.close():
                 os._exit(0)  # the SDK waits at exit for a close that will not come
+    return 0
+
+
+def _serve_mock(port: int) -> int:
+    """The mock in the foreground. It is not published: nobody gets it who did not ask for it."""
+    from labkit.mock import MockEndpoint
+
+    with _until_told(), MockEndpoint(port=port) as mock:
+        print(f"READY {mock.base_url} {mock.model}", flush=True)
+        mock.wait()
     return 0
 
 
@@ -133,6 +153,23 @@ def reset(options: argparse.Namespace) -> int:
     fresh, kept = copies.reset(options.number)
     print(f"{fresh.name} is fresh." + (f" Your old one is {kept.name}, beside it." if kept else ""))
     return 0
+
+
+def progress(_: argparse.Namespace) -> int:
+    """Print where the student stands."""
+    from labkit.workbook import exercises
+
+    print(exercises.progress())
+    return 0
+
+
+def doctor(options: argparse.Namespace) -> int:
+    """Look at this machine; the exit status is 1 when something is wrong."""
+    from labkit.workbook import doctor as examination
+
+    report = examination.examine()
+    print(report.as_json() if options.json else report.as_text())
+    return 0 if report.ok else 1
 
 
 def regenerate(options: argparse.Namespace) -> int:

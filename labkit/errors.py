@@ -4,6 +4,7 @@ LabError
 ├── SettingsError      a variable of the environment, or a parameter, that makes no sense
 ├── EndpointError      nothing listens, or what listens does not answer as an OpenAI-compatible API
 ├── ModelError         a model that is not listed, not loaded, not downloaded
+├── RequestError       a request that the endpoint refuses: too long, out of range, too many at once
 ├── FoundryError       the Foundry Local runtime is missing on this machine, or failed
 ├── FetchError         a file that could not be fetched, or is not the file it should be
 └── WorkbookError      a notebook or a copy of one that is not there
@@ -34,6 +35,10 @@ class EndpointError(LabError):
 
 class ModelError(LabError):
     """A model is not listed, not loaded or not downloaded."""
+
+
+class RequestError(LabError):
+    """The endpoint is there and refuses this request: too long, out of range, too many at once."""
 
 
 class FoundryError(LabError):

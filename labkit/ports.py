@@ -1,8 +1,10 @@
-"""Ports on loopback: which one is free."""
+"""Ports on loopback: which one is free, and who holds one that is not."""
 
 from __future__ import annotations
 
 import socket
+
+import psutil
 
 from labkit.errors import EndpointError
 
@@ -19,6 +21,17 @@ def is_free(port: int) -> bool:
         except OSError:
             return False
         return True
+
+
+def holder(port: int) -> str:
+    """Who listens on this port, as "name (process id)"; "unknown" where the system does not tell."""
+    try:
+        for link in psutil.net_connections("tcp"):
+            if link.laddr and link.laddr.port == port and link.status == psutil.CONN_LISTEN and link.pid:
+                return f"{psutil.Process(link.pid).name()} (process {link.pid})"
+    except psutil.Error:
+        return "unknown (the system does not tell; try as administrator)"
+    return "unknown"
 
 
 def pick(asked: int | None, preferred: int) -> int:

@@ -111,7 +111,7 @@ def configuration(cache: Path, choice: Choice | None = None, *, port: int = 0) -
     A model that is here already needs no catalog from the network, so the runtime is sent to an
     address on loopback that says 404 at once. Asked for the real one offline, it retries for four seconds.
     """
-    _require_sdk()
+    require_sdk()
     from foundry_local_sdk import Configuration, LogLevel
 
     chosen = choice or choose(cache, None)
@@ -217,7 +217,7 @@ def _no_catalog() -> str:
     return f"http://127.0.0.1:{server.server_port}/asset-gallery/v1.0/models"
 
 
-def _require_sdk() -> None:
+def require_sdk() -> None:
     """Raise FoundryError where the SDK is not installed."""
     try:
         import foundry_local_sdk  # noqa: F401
@@ -229,7 +229,7 @@ def _require_sdk() -> None:
 
 
 def _manager() -> FoundryLocalManager | None:
-    _require_sdk()
+    require_sdk()
     from foundry_local_sdk import FoundryLocalManager
 
     return FoundryLocalManager.instance

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-_PACKAGE = "onnxruntime-genai-core"
+_PACKAGE, _NAME = "onnxruntime-genai-core", "onnxruntime-genai"
 _SUFFIX = {"win32": ".dll", "darwin": ".dylib"}.get(sys.platform, ".so")
 
 # What each function returns and takes. A result that is not null holds an error.
@@ -37,8 +37,8 @@ _FUNCTIONS: dict[str, tuple[Any, list[Any]]] = {
 
 def _library() -> ctypes.CDLL:
     """The shared library of onnxruntime-genai, with its functions declared."""
-    found = [file for file in files(_PACKAGE) or [] if _SUFFIX in file.suffixes and "onnxruntime-genai" in file.name]
-    library = ctypes.CDLL(str(found[0].locate()))
+    named = (file for file in files(_PACKAGE) or [] if file.name.split(".")[0].removeprefix("lib") == _NAME)
+    library = ctypes.CDLL(str(next(file.locate() for file in named if _SUFFIX in file.suffixes)))
     for name, (result, arguments) in _FUNCTIONS.items():
         function = getattr(library, name)
         function.restype, function.argtypes = result, arguments

@@ -87,6 +87,11 @@ class MockEndpoint:
         with listener:
             asyncio.run(serve())
 
+    def wait(self) -> None:
+        """Block until the server ends; Ctrl-C gets through."""
+        while self._thread and self._thread.is_alive():
+            self._thread.join(0.2)
+
     def stop(self) -> None:
         """Stop; answers under way are cut off."""
         if self._server and self._thread:

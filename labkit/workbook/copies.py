@@ -13,7 +13,7 @@ import nbformat
 from labkit.errors import WorkbookError
 
 ROOT = Path(__file__).resolve().parents[2]
-_ORIGINS = ".origins.json"
+ORIGINS = ".origins.json"
 
 
 @dataclass(frozen=True)
@@ -89,12 +89,12 @@ def _make(item: Lesson, root: Path) -> None:
     part.replace(item.copy)
     origins = _read_origins(root)
     origins[item.copy.name] = {"original": _digest(item.original), "copy": _digest(item.copy)}
-    (item.copy.parent / _ORIGINS).write_text(json.dumps(origins, indent=1), encoding="utf-8")
+    (item.copy.parent / ORIGINS).write_text(json.dumps(origins, indent=1), encoding="utf-8")
 
 
 def _read_origins(root: Path) -> dict[str, dict[str, str]]:
     try:
-        origins: dict[str, dict[str, str]] = json.loads((root / "work" / _ORIGINS).read_text(encoding="utf-8"))
+        origins: dict[str, dict[str, str]] = json.loads((root / "work" / ORIGINS).read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return {}
     return origins

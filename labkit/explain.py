@@ -1,0 +1,78 @@
+"""From an exception of the openai client to a LabError with a cure, and a way to meet errors on purpose."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from labkit.errors import EndpointError, LabError, ModelError, RequestError
+
+if TYPE_CHECKING:
+    from types import TracebackType
+
+
+def explain(error: BaseException) -> LabError:
+    """The same failure as a LabError: what happened, and what mends it. A LabError is returned as it is.
+
+    The endpoints' own words for overflow and for models that are not loaded are those of Foundry Local 2.2.1,
+    llama.cpp and vLLM; an error that is not known keeps its own first line.
+    """
+    import openai
+
+    if isinstance(error, LabError):
+        return error
+    text = _first_line(error)
+    if isinstance(error, openai.APITimeoutError):
+        return EndpointError("the endpoint did not answer in time", cure="ask again, or give it a longer time-out")
+    if isinstance(error, openai.APIConnectionError):
+        return EndpointError("the connection failed or broke off", cure="python lab.py serve, then connect() again")
+    if isinstance(error, openai.AuthenticationError):
+        return EndpointError("the endpoint refuses the key", cure="set API_KEY to the endpoint's key")
+    if "context length" in text or "context size" in text:
+        return RequestError(
+            "the messages and the answer do not fit into the context window", cure="send fewer or shorter messages"
+        )
+    if "not loaded" in text:
+        return ModelError("the model is listed but not loaded", cure="load it: python lab.py serve, or model.load()")
+    if isinstance(error, openai.NotFoundError):
+        return ModelError("the endpoint has no model of this name", cure="chat takes the full id: use lab.model")
+    if isinstance(error, openai.RateLimitError):
+        wait = error.response.headers.get("Retry-After")
+        cure = f"wait {wait} s and ask again" if wait else "wait a little and ask again"
+        return RequestError("the endpoint takes no more requests just now", cure=cure)
+    if isinstance(error, openai.BadRequestError):
+        return RequestError(f"the endpoint refuses the request ({text})", cure="change the value that it names")
+    if isinstance(error, openai.InternalServerError):
+        return EndpointError(
+            "the endpoint failed inside", cure="ask again; if it stays so, restart python lab.py serve"
+        )
+    return LabError(f"{type(error).__name__}: {text}")
+
+
+def _first_line(error: BaseException) -> str:
+    """What the endpoint said, without a stack of file names or a whole HTML page."""
+    body = getattr(error, "body", None)
+    said = body.get("message") if isinstance(body, dict) else None
+    return (str(said or error).strip().splitlines() or [""])[0][:200]
+
+
+class expect:  # noqa: N801 - reads as a word in `with expect(...)`
+    """A `with` block that must fail in a stated way: shows the error in one line, and fails if there is none.
+
+    `with expect(openai.NotFoundError): ...` prints the kind, what happened and the cure. Any other exception
+    goes through; no exception is an AssertionError.
+    """
+
+    def __init__(self, kind: type[BaseException]) -> None:
+        self.kind = kind
+
+    def __enter__(self) -> None:
+        return None
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None) -> bool:
+        """Swallow the expected kind only."""
+        if error is None:
+            raise AssertionError(f"expected {self.kind.__name__}, but nothing went wrong")
+        if not isinstance(error, self.kind):
+            return False
+        print(f"{type(error).__name__}: {explain(error)}")
+        return True

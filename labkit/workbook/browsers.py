@@ -1,0 +1,32 @@
+"""Which browser this machine has: for the browser tests and the doctor."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from pathlib import Path
+
+_COMMANDS = (
+    "google-chrome",
+    "google-chrome-stable",
+    "microsoft-edge",
+    "chromium",
+    "chromium-browser",
+    "chrome",
+    "msedge",
+)
+_MACOS = ("Google Chrome.app/Contents/MacOS/Google Chrome", "Microsoft Edge.app/Contents/MacOS/Microsoft Edge")
+_WINDOWS = ("Google/Chrome/Application/chrome.exe", "Microsoft/Edge/Application/msedge.exe")
+
+
+def find() -> Path | None:
+    """The first Chrome, Edge or Chromium that is installed, or None."""
+    for command in _COMMANDS:
+        if found := shutil.which(command):
+            return Path(found)
+    folders = [Path("/Applications"), Path.home() / "Applications"]
+    places = [folder / name for folder in folders for name in _MACOS]
+    for variable in ("PROGRAMFILES", "PROGRAMFILES(X86)", "LOCALAPPDATA"):
+        if folder := os.environ.get(variable):
+            places += [Path(folder) / name for name in _WINDOWS]
+    return next((place for place in places if place.is_file()), None)

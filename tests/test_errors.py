@@ -1,0 +1,39 @@
+"""Errors say what happened and what mends it."""
+
+from __future__ import annotations
+
+import pickle
+
+import pytest
+
+from labkit import errors
+from labkit.errors import LabError
+
+KINDS = LabError.__subclasses__()
+
+
+def test_text_carries_the_cure() -> None:
+    """The notebook, the terminal and the app show one sentence."""
+    error = LabError("nothing listens", cure="python lab.py serve")
+    assert (error.message, error.cure) == ("nothing listens", "python lab.py serve")
+    assert str(error) == "nothing listens. To mend it: python lab.py serve"
+
+
+def test_text_without_a_cure() -> None:
+    """Where nothing mends it, only what happened is said."""
+    assert str(LabError("the disk burnt")) == "the disk burnt"
+
+
+def test_module_holds_one_tree() -> None:
+    """Every error here is a LabError, and the picture at the top shows every one."""
+    kinds = [kind for kind in vars(errors).values() if isinstance(kind, type)]
+    assert kinds == [LabError, *KINDS]
+    assert [kind.__name__ for kind in kinds if kind.__name__ not in str(errors.__doc__)] == []
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_error_comes_whole_through_a_process_pool(kind: type[LabError]) -> None:
+    """A worker process hands an error over by pickling it."""
+    error = pickle.loads(pickle.dumps(kind("what", cure="cure")))
+    assert type(error) is kind
+    assert (error.message, error.cure) == ("what", "cure")

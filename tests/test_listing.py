@@ -1,0 +1,241 @@
+"""Which models an endpoint lists, in every dialect, and which of them a name means."""
+
+from __future__ import annotations
+
+import threading
+import time
+from typing import TYPE_CHECKING
+
+import pytest
+
+from labkit.errors import EndpointError, ModelError
+from labkit.listing import list_models, resolve
+from tests.conftest import Asked, Reply
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from tests.conftest import Loopback
+
+    Serve = Callable[[Reply | Callable[[Asked], Reply]], Loopback]
+
+SMOL = "smollm2-135m-instruct-generic-cpu:1"
+PHI_CPU, PHI_GPU = "Phi-4-mini-instruct-generic-cpu:5", "Phi-4-mini-instruct-cuda-gpu:5"
+
+DIALECTS = {
+    "Foundry Local 2.2.1": {
+        "data": [{"created": 1767225600, "id": SMOL, "object": "model", "owned_by": "local"}],
+        "object": "list",
+    },
+    "Foundry Local 1.2.4": {
+        "data": [
+            {
+                "id": "smollm2-135m-instruct-generic-cpu",
+                "object": "model",
+                "created": 1767225600,
+                "owned_by": "Microsoft",
+                "vision": False,
+                "toolCalling": False,
+                "maxInputTokens": 8192,
+            }
+        ],
+        "isDelta": False,
+        "Successful": True,
+        "HttpStatusCode": 0,
+        "object": "list",
+    },
+    "llama.cpp": {
+        "models": [{"name": "models/SmolLM2.gguf", "model": "models/SmolLM2.gguf", "capabilities": ["completion"]}],
+        "object": "list",
+        "data": [{"id": "models/SmolLM2.gguf", "object": "model", "owned_by": "llamacpp", "meta": {"n_vocab": 49152}}],
+    },
+    "vLLM": {
+        "object": "list",
+        "data": [{"id": "HuggingFaceTB/SmolLM2-135M", "object": "model", "root": "x", "permission": [{"id": "p"}]}],
+    },
+    "LiteLLM": {"data": [{"id": "ollama/smollm2:135m"}, {"id": "azure/gpt"}]},
+    "nothing loaded": {"object": "list", "data": []},
+}
+
+
+@pytest.mark.parametrize(("dialect", "answer"), DIALECTS.items(), ids=DIALECTS)
+def test_models_in_every_dialect(loopback: Serve, dialect: str, answer: dict[str, list[dict[str, str]]]) -> None:
+    """The ids are read and nothing else is needed."""
+    server = loopback(Reply.json(answer))
+    assert list_models(server.base_url) == tuple(entry["id"] for entry in answer["data"]), dialect
+    assert server.paths == ["GET /v1/models"]
+
+
+def test_query_stays_behind_the_path(loopback: Serve) -> None:
+    """Azure OpenAI's addresses may end in ?api-version=..."""
+    server = loopback(Reply.models("a"))
+    assert list_models(f"{server.base_url}?api-version=preview") == ("a",)
+    assert server.paths == ["GET /v1/models?api-version=preview"]
+
+
+def test_key_is_sent(loopback: Serve) -> None:
+    """An endpoint that wants a key gets it."""
+    server = loopback(
+        lambda asked: Reply.models("a") if asked.headers["authorization"] == "Bearer k" else Reply(status=401)
+    )
+    assert list_models(server.base_url, "k") == ("a",)
+
+
+def test_proxy_is_not_asked_for_loopback(loopback: Serve, closed_port: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The proxy of a company cannot reach this machine's own endpoint, and need not."""
+    server = loopback(Reply.models("a"))
+    for name in ("NO_PROXY", "no_proxy"):
+        monkeypatch.delenv(name, raising=False)
+    for name in ("HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy"):
+        monkeypatch.setenv(name, f"http://127.0.0.1:{closed_port}")
+    assert list_models(server.base_url) == ("a",)
+
+
+REFUSALS = {
+    "401": (Reply.json({"error": {"message": "no"}}, 401), "refuses the key", "API_KEY"),
+    "403": (Reply.json({"error": {"message": "no"}}, 403), "answers 403", "address"),
+    "404": (Reply(b"Not Found", 404, "text/plain"), "answers 404", "/v1"),
+    "500": (Reply.json({"error": {"message": "broken"}}, 500), "answers 500", "address"),
+}
+
+
+@pytest.mark.parametrize(("reply", "message", "cure"), REFUSALS.values(), ids=REFUSALS)
+def test_refusal(loopback: Serve, reply: Reply, message: str, cure: str) -> None:
+    """It is asked once, and the error says what came and what helps."""
+    server = loopback(reply)
+    with pytest.raises(EndpointError, match=message) as caught:
+        list_models(server.base_url)
+    assert server.base_url in caught.value.message
+    assert cure in caught.value.cure
+    assert len(server.asked) == 1
+
+
+@pytest.mark.parametrize(
+    "reply",
+    [
+        Reply(b"<!doctype html><title>Router</title>", kind="text/html"),
+        Reply(b"", kind="text/html"),
+        Reply(b""),
+        Reply(b'{"data": [{"id": "a"}'),
+        Reply(b"\xff\xfe"),
+        Reply.json(None),
+        Reply.json([]),
+        Reply.json("a"),
+        Reply.json({"status": "ok"}),
+        Reply.json({"data": None}),
+        Reply.json({"data": "abc"}),
+        Reply.json({"data": ["a"]}),
+        Reply.json({"data": [{"name": "a"}]}),
+        Reply.json({"data": [{"id": None}]}),
+    ],
+    ids=lambda reply: f"{reply.kind} {reply.body!r}",
+)
+def test_something_else_listens(loopback: Serve, reply: Reply) -> None:
+    """A server of another kind is not taken for an endpoint without models."""
+    with pytest.raises(EndpointError, match="answers, but not as an OpenAI-compatible API"):
+        list_models(loopback(reply).base_url)
+
+
+def test_nothing_listens(closed_port: int) -> None:
+    """The error has the command that starts an endpoint."""
+    with pytest.raises(EndpointError, match=f"nothing listens on http://127.0.0.1:{closed_port}/v1") as caught:
+        list_models(f"http://127.0.0.1:{closed_port}/v1")
+    assert "python lab.py serve" in caught.value.cure
+
+
+def test_host_that_cannot_be() -> None:
+    """A name that no host can have is an error of the same tree."""
+    with pytest.raises(EndpointError):
+        list_models("http://☃.example/v1")
+
+
+@pytest.mark.parametrize("way", ["silent", "only a head", "trickling"])
+def test_endpoint_that_hangs(loopback: Serve, way: str) -> None:
+    """A question takes about two seconds at most, whatever the other side does."""
+    released = threading.Event()
+
+    def wait(_: Asked) -> Reply:
+        released.wait(8)
+        return Reply()
+
+    def head_only() -> Iterator[bytes]:
+        released.wait(8)
+        yield b""
+
+    def trickle() -> Iterator[bytes]:
+        for _ in range(16):
+            released.wait(0.5)
+            yield b" "
+
+    answers = {"silent": wait, "only a head": lambda _: Reply(head_only()), "trickling": lambda _: Reply(trickle())}
+    server = loopback(answers[way])
+    start = time.perf_counter()
+    try:
+        with pytest.raises(EndpointError, match="does not answer in time"):
+            list_models(server.base_url)
+    finally:
+        released.set()
+    assert time.perf_counter() - start < 4
+
+
+@pytest.mark.parametrize(
+    ("wanted", "listed", "expected"),
+    [
+        pytest.param("smollm2-135m-instruct", [SMOL], SMOL, id="alias"),
+        pytest.param(SMOL, [SMOL], SMOL, id="id"),
+        pytest.param("smollm2-135m-instruct-generic-cpu", [SMOL], SMOL, id="id without version"),
+        pytest.param("phi-4-mini", [SMOL, PHI_CPU], PHI_CPU, id="alias without -instruct"),
+        pytest.param("phi-4-mini-instruct", [SMOL, PHI_CPU], PHI_CPU, id="alias with -instruct"),
+        pytest.param("Phi-4-mini-instruct-generic-cpu", [PHI_GPU, PHI_CPU], PHI_CPU, id="one device of two"),
+        pytest.param("PHI-4-MINI", [PHI_CPU], PHI_CPU, id="alias in another case"),
+        pytest.param(SMOL.upper(), [SMOL], SMOL, id="id in another case"),
+        pytest.param(
+            "a-generic-cpu", ["a-generic-cpu:9", "a-generic-cpu:10"], "a-generic-cpu:10", id="highest version"
+        ),
+        pytest.param("a-generic-cpu:9", ["a-generic-cpu:9", "a-generic-cpu:10"], "a-generic-cpu:9", id="that version"),
+        pytest.param("a", ["a-generic-cpu:9", "A-generic-cpu:10"], "A-generic-cpu:10", id="highest of any case"),
+        pytest.param("a-generic-cpu", ["a-generic-cpu"], "a-generic-cpu", id="1.2.4 has no versions"),
+        pytest.param("models/a.gguf", ["models/a.gguf"], "models/a.gguf", id="llama.cpp"),
+        pytest.param("org/A-instruct", ["org/A", "org/A-instruct"], "org/A-instruct", id="vLLM"),
+        pytest.param("ollama/a:8b", ["ollama/a", "ollama/a:8b"], "ollama/a:8b", id="LiteLLM"),
+        pytest.param("bedrock/a-v2:1", ["bedrock/a-v2:0", "bedrock/a-v2:1"], "bedrock/a-v2:1", id="LiteLLM, digits"),
+        pytest.param("a:2", iter(["a:1", "a:2"]), "a:2", id="an iterator"),
+        pytest.param(None, ["a:1", SMOL, PHI_CPU], PHI_CPU, id="nothing wanted: phi-4-mini"),
+        pytest.param(None, ["a:1", SMOL], SMOL, id="nothing wanted: the embedded model"),
+        pytest.param(None, ["org/a"], "org/a", id="nothing wanted: the only one"),
+    ],
+)
+def test_name_means_a_listed_model(wanted: str | None, listed: list[str], expected: str) -> None:
+    """Chat takes the full id only, people write what they remember."""
+    assert resolve(wanted, listed, "here") == expected
+
+
+@pytest.mark.parametrize(
+    ("wanted", "listed"),
+    [
+        pytest.param("phi-4", [PHI_CPU], id="the beginning of an alias"),
+        pytest.param("a:2", ["a:1"], id="another version"),
+        pytest.param("a", ["a:8b"], id="a tag is no version"),
+        pytest.param("A-gguf", ["org/A-gguf"], id="the end of an id"),
+        pytest.param("a", [], id="nothing listed"),
+    ],
+)
+def test_name_that_means_none(wanted: str, listed: list[str]) -> None:
+    """Nothing like it is taken instead; what is listed is said."""
+    with pytest.raises(ModelError, match=f"here has no model '{wanted}'") as caught:
+        resolve(wanted, listed, "here")
+    assert (", ".join(listed) or "none") in caught.value.message
+
+
+def test_nothing_wanted_and_several_listed() -> None:
+    """None of them is chosen for anybody."""
+    with pytest.raises(ModelError, match="org/a, org/b") as caught:
+        resolve(None, ["org/b", "org/a"], "here")
+    assert "set MODEL" in caught.value.cure
+
+
+def test_nothing_wanted_and_nothing_listed() -> None:
+    """There is nothing that MODEL could be set to."""
+    with pytest.raises(ModelError, match="here lists no model") as caught:
+        resolve(None, [], "here")
+    assert "load a model" in caught.value.cure

@@ -1,0 +1,114 @@
+"""What the environment says."""
+
+from __future__ import annotations
+
+from dataclasses import FrozenInstanceError
+from pathlib import Path
+
+import pytest
+
+from labkit.errors import SettingsError
+from labkit.settings import Settings, normalize_base_url
+
+
+def test_nothing_is_set() -> None:
+    """Without variables there is no endpoint and no model, a key that is none, and this user's own cache."""
+    settings = Settings.from_environment({})
+    assert (settings.base_url, settings.model, settings.api_key) == (None, None, "not-needed")
+    assert settings.cache.is_absolute()
+    assert "foundry-local-workbook" in settings.cache.parts
+
+
+def test_all_is_set(tmp_path: Path) -> None:
+    """Each variable has its field."""
+    names = {"BASE_URL": "http://host:1/v1", "MODEL": "phi-4-mini", "API_KEY": "secret", "LABKIT_CACHE": str(tmp_path)}
+    assert Settings.from_environment(names) == Settings("http://host:1/v1", "phi-4-mini", "secret", tmp_path.resolve())
+
+
+@pytest.mark.parametrize("name", ["BASE_URL", "MODEL", "API_KEY", "LABKIT_CACHE"])
+@pytest.mark.parametrize("value", ["", " \t"])
+def test_empty_is_unset(name: str, value: str) -> None:
+    """A variable that was emptied, which is all that cmd's `set MODEL=` can do, counts as unset."""
+    assert Settings.from_environment({name: value}) == Settings.from_environment({})
+
+
+def test_space_around_a_value_goes() -> None:
+    """`set MODEL=phi-4-mini && ...` in cmd leaves a space behind."""
+    names = {"BASE_URL": " http://host:1 ", "MODEL": " phi-4-mini ", "API_KEY": " secret "}
+    settings = Settings.from_environment(names)
+    assert (settings.base_url, settings.model, settings.api_key) == ("http://host:1/v1", "phi-4-mini", "secret")
+
+
+def test_arguments_come_before_variables() -> None:
+    """A notebook's parameters win, and empty ones count as not given."""
+    names = {"BASE_URL": "http://variable:1", "MODEL": "variable"}
+    given = Settings.from_environment(names, model="given", base_url="http://given:1")
+    assert (given.base_url, given.model) == ("http://given:1/v1", "given")
+    empty = Settings.from_environment(names, model=" ", base_url="")
+    assert (empty.base_url, empty.model) == ("http://variable:1/v1", "variable")
+
+
+def test_process_environment_is_read_by_default(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is read at the call, not at the import."""
+    monkeypatch.setenv("MODEL", "phi-4-mini")
+    assert Settings.from_environment().model == "phi-4-mini"
+
+
+def test_cache_may_begin_with_a_tilde() -> None:
+    """Shells expand it, the settings of editors do not."""
+    assert Settings.from_environment({"LABKIT_CACHE": "~/lab"}).cache == (Path.home() / "lab").resolve()
+
+
+def test_settings_stay_as_they_are() -> None:
+    """Nobody changes them under somebody else's feet."""
+    with pytest.raises(FrozenInstanceError):
+        Settings.from_environment({}).model = "other"  # type: ignore[misc]
+
+
+@pytest.mark.parametrize(
+    ("address", "expected"),
+    [
+        ("http://127.0.0.1:51211", "http://127.0.0.1:51211/v1"),
+        ("http://127.0.0.1:51211/", "http://127.0.0.1:51211/v1"),
+        ("http://127.0.0.1:51211/v1", "http://127.0.0.1:51211/v1"),
+        ("http://127.0.0.1:51211/v1/", "http://127.0.0.1:51211/v1"),
+        ("127.0.0.1:51211", "http://127.0.0.1:51211/v1"),
+        ("localhost", "http://localhost/v1"),
+        ("HTTP://Host:1/v1", "http://Host:1/v1"),
+        ("http://[::1]:8080", "http://[::1]:8080/v1"),
+        ("https://host/some/prefix/v1/", "https://host/some/prefix/v1"),
+        ("https://host/openai/v1/?api-version=preview", "https://host/openai/v1?api-version=preview"),
+        ("https://host/v1#part", "https://host/v1"),
+    ],
+)
+def test_address_of_an_endpoint(address: str, expected: str) -> None:
+    """It may come with or without its scheme, /v1 and last slash; any other path is kept."""
+    assert normalize_base_url(address) == expected
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "ftp://host/v1",
+        "http://",
+        "http:///v1",
+        "http://:8080/v1",
+        "http://host:port/v1",
+        "http://host:99999/v1",
+        "http://host:0/v1",
+        "http://my host/v1",
+        "http://[::1/v1",
+        "/v1",
+    ],
+)
+def test_no_address_of_an_endpoint(address: str) -> None:
+    """What could not be asked is refused, with the address and how to write one."""
+    with pytest.raises(SettingsError) as caught:
+        normalize_base_url(address)
+    assert address in caught.value.message
+    assert "http://127.0.0.1:51211/v1" in caught.value.cure
+
+
+def test_tests_use_a_cache_of_their_own(tmp_path: Path) -> None:
+    """No test reads or changes what the developer's own lessons use."""
+    assert Settings.from_environment().cache.is_relative_to(tmp_path.resolve())
