@@ -30,6 +30,9 @@ def list_models(base_url: str, api_key: str = "not-needed") -> tuple[str, ...]:
                 cure="see whether it still runs and start it again (python lab.py serve)",
             ) from error
         except openai.APIConnectionError as error:
+            # The transport of openai 3 is httpx2; its ConnectError means that nobody took the call.
+            if type(error.__cause__).__name__ != "ConnectError":
+                raise _no_api(base_url) from error
             raise EndpointError(
                 f"nothing listens on {base_url}",
                 cure="python lab.py serve, then use the address that it prints",
@@ -42,10 +45,14 @@ def list_models(base_url: str, api_key: str = "not-needed") -> tuple[str, ...]:
                 cure="check the address and its path; most end in /v1",
             ) from error
         except (openai.APIError, ValueError, TypeError, AttributeError) as error:
-            raise EndpointError(
-                f"{base_url} answers, but not as an OpenAI-compatible API does",
-                cure="check the address; something else may use this port",
-            ) from error
+            raise _no_api(base_url) from error
+
+
+def _no_api(base_url: str) -> EndpointError:
+    return EndpointError(
+        f"{base_url} answers, but not as an OpenAI-compatible API does",
+        cure="check the address; something else may use this port",
+    )
 
 
 def resolve(wanted: str | None, listed: Iterable[str], where: str) -> str:

@@ -71,7 +71,8 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     shares: dict[str, list[bool]] = {}
     for reports in terminalreporter.stats.values():
         for report in reports:
-            if compared := dict(getattr(report, "user_properties", ())).get("compared"):
+            compared = dict(getattr(report, "user_properties", ())).get("compared")
+            if compared and report.when == "call":
                 shares.setdefault(report.nodeid.split("::")[0], []).append(compared == "yes")
     for name, cells in sorted(shares.items()):
         line = f"{name}: {sum(cells)} of {len(cells)} cells with output are compared ({sum(cells) / len(cells):.0%})"

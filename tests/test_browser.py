@@ -142,6 +142,7 @@ def test_notebook_01_runs_in_jupyterlab(installed: Path, workbook: Workbook, tmp
         page.wait_for_function("() => window.jupyterapp?.shell.currentWidget?.context", timeout=60_000)
         page.evaluate(RUN_ALL)
         cells = finished(page)
+        notices = page.locator(".Toastify__toast").all_inner_texts()
         screens = look(page, cells)
         images = sum(page_images for page_images, _ in screens)
         text = " ".join(" ".join(words for _, words in screens).split())
@@ -149,6 +150,7 @@ def test_notebook_01_runs_in_jupyterlab(installed: Path, workbook: Workbook, tmp
     assert code
     assert [cell["source"] for cell in code if not cell["execution_count"]] == []
     assert [output for cell in code for output in cell["outputs"] if output["output_type"] == "error"] == []
+    assert notices == []
     assert images > 0
     answers = [streamed(cell) for cell in code if "stream=True" in cell["source"] and streamed(cell)]
     assert len(answers[0].split()) > 10
