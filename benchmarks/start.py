@@ -29,6 +29,9 @@ if TYPE_CHECKING:
 
 ROOT = Path(__file__).resolve().parents[1]
 GIVE_UP_SECONDS = 600
+FLAGS, STOP = 0, signal.SIGINT
+if sys.platform == "win32":
+    FLAGS, STOP = subprocess.CREATE_NEW_PROCESS_GROUP, signal.CTRL_BREAK_EVENT
 # An answer streams after the question, which ends its line.
 FIRST_TOKEN = re.compile(rb"\?\r?\n  (?=\S)")
 OPEN = re.compile(rb"http://127\.0\.0\.1:\d+/lab/")
@@ -72,7 +75,7 @@ class Start:
     def end(self) -> None:
         """Press Ctrl-C, wait, and be firm if that does not help."""
         if self.process.poll() is None:
-            self.process.send_signal(signal.CTRL_BREAK_EVENT if sys.platform == "win32" else signal.SIGINT)
+            self.process.send_signal(STOP)
         try:
             self.process.wait(30)
         except subprocess.TimeoutExpired:
@@ -151,7 +154,7 @@ def start(clone: Path, env: dict[str, str], began: float) -> Start:
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
-        creationflags=subprocess.CREATE_NEW_PROCESS_GROUP if sys.platform == "win32" else 0,
+        creationflags=FLAGS,
     )
     running = Start(process, began)
     threading.Thread(target=running.read, daemon=True).start()
@@ -196,7 +199,7 @@ def imports(python: Path, clone: Path, env: dict[str, str]) -> bool:
     timed = "import time; start = time.perf_counter(); {}; print(time.perf_counter() - start)"
 
     def median(code: str) -> float:
-        command = [python, "-c", timed.format(code)]
+        command: list[str | Path] = [python, "-c", timed.format(code)]
         runs = [
             subprocess.run(command, cwd=clone, env=env, capture_output=True, check=True, timeout=60) for _ in range(7)
         ]

@@ -174,13 +174,16 @@ def doctor(options: argparse.Namespace) -> int:
 
 def regenerate(options: argparse.Namespace) -> int:
     """Run notebooks on the live runtime and save their outputs."""
+    from labkit.workbook import regenerate as outputs
     from labkit.workbook.copies import lesson, lessons
-    from labkit.workbook.regenerate import regenerate as run
 
-    for item in [lesson(number) for number in options.numbers] or lessons():
-        start = time.perf_counter()
-        run(item.original)
-        print(f"{item.original.name}: {time.perf_counter() - start:.0f} s")
+    chosen = [lesson(number) for number in options.numbers] or lessons()
+    with outputs.endpoint() as ready:
+        print(ready)
+        for item in chosen:
+            start = time.perf_counter()
+            outputs.regenerate(item.original)
+            print(f"{item.original.name}: {time.perf_counter() - start:.0f} s", flush=True)
     return 0
 
 

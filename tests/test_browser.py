@@ -31,6 +31,9 @@ pytestmark = [pytest.mark.live, pytest.mark.notebook, pytest.mark.timeout(400)]
 ROOT = Path(__file__).resolve().parents[1]
 # A person who wants to look gives a file's name here.
 SCREENSHOT = "LABKIT_SCREENSHOT"
+FLAGS, STOP = 0, signal.SIGINT
+if sys.platform == "win32":
+    FLAGS, STOP = subprocess.CREATE_NEW_PROCESS_GROUP, signal.CTRL_BREAK_EVENT
 OUR_HOSTS = {"127.0.0.1", "localhost"}
 
 # A kernel that is not ready would ask in a dialog, and the command would wait behind it.
@@ -111,7 +114,7 @@ def workbook(tmp_path: Path) -> Iterator[Workbook]:
         stderr=subprocess.STDOUT,
         text=True,
         encoding="utf-8",
-        creationflags=subprocess.CREATE_NEW_PROCESS_GROUP if sys.platform == "win32" else 0,
+        creationflags=FLAGS,
     )
     with process:
         running = Workbook(process)
@@ -120,7 +123,7 @@ def workbook(tmp_path: Path) -> Iterator[Workbook]:
         try:
             yield running
         finally:
-            process.send_signal(signal.CTRL_BREAK_EVENT if sys.platform == "win32" else signal.SIGTERM)
+            process.send_signal(STOP)
             try:
                 process.wait(30)
             finally:
@@ -167,7 +170,7 @@ def test_ends_in_good_order(workbook: Workbook, own_cache: Path) -> None:
     assert len(said.partition("Why is the sky blue?")[2].partition("(first token after")[0].split()) > 10
     if sys.platform == "win32":
         return
-    workbook.process.send_signal(signal.SIGINT)
+    workbook.process.send_signal(STOP)
     assert workbook.process.wait(30) == 0
     assert not list((own_cache / "endpoints").glob("*.json"))
     with socket.socket() as probe:

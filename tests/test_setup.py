@@ -86,7 +86,8 @@ def test_lab_is_short_and_needs_nothing_but_python() -> None:
     assert imported <= set(sys.stdlib_module_names)
 
 
-# The set-up, without a network: labkit is a wheel of one file here
+# The set-up, without a network: labkit is a wheel of one file here. Making an environment takes long, so what
+# throws one away is in the slow lane.
 
 
 @dataclass
@@ -192,6 +193,7 @@ def test_changed_lock_is_installed(ready: Project) -> None:
     assert "Setting up" in said
 
 
+@pytest.mark.lane
 @pytest.mark.parametrize("arguments", [[], ["test"]])
 def test_interrupted_setup_is_done_again(ready: Project, arguments: list[str]) -> None:
     """An environment without a stamp was never finished: it goes, and a whole one takes its place."""
@@ -206,6 +208,7 @@ def test_interrupted_setup_is_done_again(ready: Project, arguments: list[str]) -
     assert ready.start(*arguments)[1].startswith("labkit 1.0:")
 
 
+@pytest.mark.lane
 @pytest.mark.parametrize("how", ["gone", "cannot start"])
 def test_broken_interpreter_is_replaced(ready: Project, how: str) -> None:
     """The Python that the environment was made from has been removed, or does not start."""
@@ -230,6 +233,7 @@ def test_moved_project_is_set_up_again(ready: Project) -> None:
         elsewhere.rename(ready.root)
 
 
+@pytest.mark.lane
 def test_nothing_to_install_from(ready: Project) -> None:
     """Offline before the first set-up: an error and its cure, no traceback, and no stamp."""
     shutil.rmtree(ready.venv)
@@ -243,6 +247,7 @@ def test_nothing_to_install_from(ready: Project) -> None:
     assert not ready.stamps
 
 
+@pytest.mark.lane
 def test_pip_takes_over_where_uv_fails(ready: Project) -> None:
     """What uv does not read is pip's settings, so it can fail on a network where pip works."""
     shutil.rmtree(ready.venv)
@@ -322,7 +327,7 @@ def test_plain_pip_gives_labkit(tmp_path: Path) -> None:
     env = environment(tmp_path / "home")
     run([sys.executable, "-m", "venv", tmp_path / "bare"], tmp_path, env)
     python = tmp_path / "bare" / BIN / f"python{EXE}"
-    pip = [python, "-m", "pip", "--quiet", "--disable-pip-version-check"]
+    pip = [str(python), "-m", "pip", "--quiet", "--disable-pip-version-check"]
     # Byte code is what pip takes longest over. The lock names every package, which the check makes sure of.
     status, said = run([*pip, "install", "--no-compile", "--no-deps", "-r", "requirements.txt"], place, env, 500)
     assert status == 0, said

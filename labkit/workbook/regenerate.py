@@ -2,19 +2,41 @@
 
 from __future__ import annotations
 
+import contextlib
+import subprocess
+import sys
 from typing import TYPE_CHECKING
 
 import nbformat
 from nbclient import NotebookClient
+from nbclient.exceptions import CellExecutionError
+
+from labkit.errors import WorkbookError
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
 CELL_SECONDS = 180
 
 
+@contextlib.contextmanager
+def endpoint() -> Iterator[str]:
+    """One endpoint in a process of its own, which the notebooks find and share; gives its READY line."""
+    command = [sys.executable, "-m", "labkit", "serve"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        try:
+            assert process.stdout is not None
+            ready = process.stdout.readline().strip()
+            if not ready.startswith("READY"):
+                raise WorkbookError("the endpoint did not start", cure="python lab.py serve shows why")
+            yield ready
+        finally:
+            process.terminate()
+
+
 def regenerate(path: Path) -> None:
-    """Run one notebook from top to bottom in a fresh kernel and save it. Raises nbclient's CellExecutionError."""
+    """Run one notebook in a fresh kernel and save it. Raises WorkbookError, and saves nothing then."""
     notebook = nbformat.read(path, as_version=4)
     # Without coalescing, every flush of a streamed answer would become an output of its own.
     client = NotebookClient(
@@ -25,8 +47,11 @@ def regenerate(path: Path) -> None:
         kernel_name="python3",
         resources={"metadata": {"path": str(path.parent)}},
     )
-    client.execute()
-    for cell in notebook.cells:
-        cell.metadata.pop("execution", None)
+    try:
+        client.execute()
+    except CellExecutionError as error:
+        raise WorkbookError(
+            f"{path.name} failed with {error.ename}: {error.evalue}", cure="mend the cell and run this again"
+        ) from error
     notebook.metadata.pop("widgets", None)
     nbformat.write(notebook, path)
