@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 from labkit.errors import EndpointError, LabError, ModelError, RequestError
@@ -20,7 +21,7 @@ def explain(error: BaseException) -> LabError:
 
     if isinstance(error, LabError):
         return error
-    text = _first_line(error)
+    text = _said(error)
     if isinstance(error, openai.APITimeoutError):
         return EndpointError("the endpoint did not answer in time", cure="ask again, or give it a longer time-out")
     if isinstance(error, openai.APIConnectionError):
@@ -32,7 +33,9 @@ def explain(error: BaseException) -> LabError:
             "the messages and the answer do not fit into the context window", cure="send fewer or shorter messages"
         )
     if "not loaded" in text:
-        return ModelError("the model is listed but not loaded", cure="load it: python lab.py serve, or model.load()")
+        return ModelError(
+            "the model is listed but not loaded", cure="python lab.py serve loads it, and so does model.load()"
+        )
     if isinstance(error, openai.NotFoundError):
         return ModelError("the endpoint has no model of this name", cure="chat takes the full id: use lab.model")
     if isinstance(error, openai.RateLimitError):
@@ -40,19 +43,20 @@ def explain(error: BaseException) -> LabError:
         cure = f"wait {wait} s and ask again" if wait else "wait a little and ask again"
         return RequestError("the endpoint takes no more requests just now", cure=cure)
     if isinstance(error, openai.BadRequestError):
-        return RequestError(f"the endpoint refuses the request ({text})", cure="change the value that it names")
+        return RequestError(f"the endpoint refuses the request ({text[:200]})", cure="change the value that it names")
     if isinstance(error, openai.InternalServerError):
         return EndpointError(
             "the endpoint failed inside", cure="ask again; if it stays so, restart python lab.py serve"
         )
-    return LabError(f"{type(error).__name__}: {text}")
+    return LabError(f"{type(error).__name__}: {text[:200]}")
 
 
-def _first_line(error: BaseException) -> str:
-    """What the endpoint said, without a stack of file names or a whole HTML page."""
+def _said(error: BaseException) -> str:
+    """What the endpoint said, in one line and without the place in its source that 2.2.1 puts in front."""
     body = getattr(error, "body", None)
     said = body.get("message") if isinstance(body, dict) else None
-    return (str(said or error).strip().splitlines() or [""])[0][:200]
+    line = (str(said or error).strip().splitlines() or [""])[0]
+    return re.sub(r"\S+\.cc:\d+ [^)]*\) ", "", line)
 
 
 class expect:  # noqa: N801 - reads as a word in `with expect(...)`

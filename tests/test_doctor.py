@@ -1,0 +1,87 @@
+"""`python lab.py doctor`: what it finds, what it says, its JSON."""
+
+from __future__ import annotations
+
+import json
+import socket
+from importlib import metadata
+from typing import TYPE_CHECKING
+
+import pytest
+
+from labkit import ports
+from labkit.cli import main
+from labkit.mock import Fault, MockEndpoint
+from labkit.workbook import doctor
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from labkit.workbook.doctor import Check, Report
+
+
+def by_name(report: Report) -> dict[str, Check]:
+    """The checks of a report."""
+    return {check.name: check for check in report.checks}
+
+
+@pytest.mark.live
+def test_a_good_machine_is_well(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["doctor", "--json"]) == 0
+    told = json.loads(capsys.readouterr().out)
+    assert told["schema"] == doctor.SCHEMA
+    assert told["ok"] is True
+    assert told["source"] == "Foundry Local in this process"
+    assert told["base_url"].startswith("http://127.0.0.1:")
+    assert told["model"] == "smollm2-135m-instruct-generic-cpu:1"
+    assert 0 < told["first_token_s"] < 30
+    assert {"name", "ok", "detail", "cure"} == set(told["checks"][0])
+
+
+def test_with_a_dead_address_it_says_the_cure(
+    closed_port: int, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("BASE_URL", f"http://127.0.0.1:{closed_port}")
+    assert main(["doctor"]) == 1
+    told = capsys.readouterr().out
+    assert "WRONG  Endpoint: nothing listens" in told
+    assert "to mend it: python lab.py serve" in told
+    assert "Something is wrong" in told
+
+
+def test_an_endpoint_that_fails_is_wrong(monkeypatch: pytest.MonkeyPatch) -> None:
+    with MockEndpoint() as mock:
+        mock.fail(Fault.SERVER_ERROR, Fault.SERVER_ERROR)
+        monkeypatch.setenv("BASE_URL", mock.base_url)
+        report = doctor.examine()
+    assert not report.ok
+    assert by_name(report)["Endpoint"].cure
+    assert report.first_token_s is None
+
+
+def test_a_package_that_differs_from_the_lock_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "requirements.txt").write_text(
+        "-e .\nopenai==0.1\nno-such-package==1\nwin==1 ; sys_platform == 'none'\n"
+    )
+    monkeypatch.setattr(doctor, "ROOT", tmp_path)
+    [check] = doctor._packages()
+    assert check.ok is False
+    assert check.detail == f"openai is {metadata.version('openai')}, the lock says ==0.1; no-such-package is missing"
+    assert ".venv" in check.cure
+
+
+def test_a_port_that_is_held_is_told_with_its_holder(monkeypatch: pytest.MonkeyPatch) -> None:
+    with socket.socket() as holder:
+        holder.bind(("127.0.0.1", 0))
+        holder.listen()
+        port = holder.getsockname()[1]
+        monkeypatch.setattr(doctor, "PORTS", {port: "a test"})
+        [check] = doctor._ports()
+    assert check.ok is None
+    assert ports.holder(port) == "unknown"
+    assert "process" in check.detail or "unknown" in check.detail
+
+
+def test_too_little_room_is_wrong(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(doctor, "DISK_GB", 1e9)
+    assert next(check.ok for check in doctor._room(tmp_path / "not" / "there")) is False
