@@ -5,6 +5,7 @@ LabError
 ├── EndpointError      nothing listens, or what listens does not answer as an OpenAI-compatible API
 ├── ModelError         a model that is not listed, not loaded, not downloaded
 ├── RequestError       a request that the endpoint refuses: too long, out of range, too many at once
+├── StreamError        an answer that broke off or fell silent; what had come is kept
 ├── FoundryError       the Foundry Local runtime is missing on this machine, or failed
 ├── FetchError         a file that could not be fetched, or is not the file it should be
 └── WorkbookError      a notebook or a copy of one that is not there
@@ -39,6 +40,10 @@ class ModelError(LabError):
 
 class RequestError(LabError):
     """The endpoint is there and refuses this request: too long, out of range, too many at once."""
+
+
+class StreamError(LabError):
+    """An answer broke off or fell silent; what had come is kept by whoever read it."""
 
 
 class FoundryError(LabError):

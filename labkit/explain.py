@@ -28,14 +28,8 @@ def explain(error: BaseException) -> LabError:
         return EndpointError("the connection failed or broke off", cure="python lab.py serve, then connect() again")
     if isinstance(error, openai.AuthenticationError):
         return EndpointError("the endpoint refuses the key", cure="set API_KEY to the endpoint's key")
-    if "context length" in text or "context size" in text:
-        return RequestError(
-            "the messages and the answer do not fit into the context window", cure="send fewer or shorter messages"
-        )
-    if "not loaded" in text:
-        return ModelError(
-            "the model is listed but not loaded", cure="python lab.py serve loads it, and so does model.load()"
-        )
+    if known := _known(text):
+        return known
     if isinstance(error, openai.NotFoundError):
         return ModelError("the endpoint has no model of this name", cure="chat takes the full id: use lab.model")
     if isinstance(error, openai.RateLimitError):
@@ -51,11 +45,34 @@ def explain(error: BaseException) -> LabError:
     return LabError(f"{type(error).__name__}: {text[:200]}")
 
 
+def explain_text(text: str) -> LabError:
+    """An error that came as text inside a stream, which has no status."""
+    line = _tidy(text)
+    return _known(line) or EndpointError(f"the endpoint failed ({line[:200]})", cure="ask again")
+
+
+def _known(text: str) -> LabError | None:
+    if "context length" in text or "context size" in text:
+        return RequestError(
+            "the messages and the answer do not fit into the context window", cure="send fewer or shorter messages"
+        )
+    if "not loaded" in text:
+        return ModelError(
+            "the model is listed but not loaded", cure="python lab.py serve loads it, and so does model.load()"
+        )
+    return None
+
+
 def _said(error: BaseException) -> str:
-    """What the endpoint said, in one line and without the place in its source that 2.2.1 puts in front."""
+    """What the endpoint said, or else what the client says."""
     body = getattr(error, "body", None)
     said = body.get("message") if isinstance(body, dict) else None
-    line = (str(said or error).strip().splitlines() or [""])[0]
+    return _tidy(str(said or error))
+
+
+def _tidy(text: str) -> str:
+    """One line, without the place in its source that 2.2.1 puts in front."""
+    line = (text.strip().splitlines() or [""])[0]
     return re.sub(r"\S+\.cc:\d+ [^)]*\) ", "", line)
 
 

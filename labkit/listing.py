@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
+import httpx2
 import openai
 
 from labkit import embedded
@@ -30,8 +31,7 @@ def list_models(base_url: str, api_key: str = "not-needed") -> tuple[str, ...]:
                 cure="see whether it still runs and start it again (python lab.py serve)",
             ) from error
         except openai.APIConnectionError as error:
-            # The transport of openai 3 is httpx2; its ConnectError means that nobody took the call.
-            if type(error.__cause__).__name__ != "ConnectError":
+            if not isinstance(error.__cause__, httpx2.ConnectError):
                 raise _no_api(base_url) from error
             raise EndpointError(
                 f"nothing listens on {base_url}",

@@ -36,6 +36,12 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--all-lanes", action="store_true", help="run every lane, and let nothing be skipped (as with CI)")
 
 
+def pytest_configure() -> None:
+    """Let Ctrl-C through to what the tests start, also where they run in the background, which ignores it."""
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Leave the slow lane out of an ordinary run."""
     if _all_lanes(config):
@@ -199,9 +205,7 @@ def serve(cache: Path, *arguments: str) -> Iterator[Serving]:
 
 @contextlib.contextmanager
 def start(*arguments: str, cache: Path, stderr: Any = subprocess.PIPE) -> Iterator[subprocess.Popen[str]]:
-    """Run `python -m labkit` in a process of its own, which Ctrl-C reaches even where it does not reach this one."""
-    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
-        signal.signal(signal.SIGINT, signal.default_int_handler)
+    """Run `python -m labkit` in a process of its own; what is left of it at the end is killed."""
     process = subprocess.Popen(
         [sys.executable, "-m", "labkit", *arguments],
         cwd=ROOT,

@@ -41,7 +41,7 @@ def nbval(folder: Path, *, base_url: str) -> subprocess.CompletedProcess[str]:
 
 def cell(source: str, output: str | None, *tags: str) -> nbformat.NotebookNode:
     """A code cell that has run and printed a text; None: it never ran."""
-    made = nbformat.v4.new_code_cell(source, metadata={"tags": list(tags)} if tags else {})
+    made: nbformat.NotebookNode = nbformat.v4.new_code_cell(source, metadata={"tags": list(tags)} if tags else {})
     if output is not None:
         made.execution_count = 1
         made.outputs = [nbformat.v4.new_output("stream", name="stdout", text=output)] if output else []
@@ -58,6 +58,7 @@ def displayed(source: str, text: str) -> nbformat.NotebookNode:
 def of_notebook_01(before: str, after: str) -> nbformat.NotebookNode:
     """One cell of notebook 01 with a word of its output changed."""
     cells = nbformat.read(NOTEBOOKS[0], as_version=4).cells
+    found: nbformat.NotebookNode
     [found] = [item for item in cells if item.cell_type == "code" and "normalize_base_url" in item.source]
     assert before in found.outputs[0].text
     found.outputs[0].text = found.outputs[0].text.replace(before, after)

@@ -1,0 +1,296 @@
+"""stream(): one answer as typed events, closed upstream in every case, with a record of when what came.
+
+The wire format is that of the OpenAI API: server-sent events (WHATWG HTML, section 9.2), each `data:` a chunk as
+JSON, the last one `[DONE]`. Chunks are read as plain dictionaries, so that a dialect with more fields, or fewer,
+is the same to us.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import time
+import weakref
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import TYPE_CHECKING, Any
+
+import httpx2
+import openai
+
+from labkit.errors import LabError, StreamError
+from labkit.explain import explain, explain_text
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Mapping, Sequence
+
+    from labkit.connection import Connection
+
+    Message = Mapping[str, Any]
+
+
+class End(StrEnum):
+    """How an answer ended."""
+
+    FINISHED = "finished"  # by the model itself
+    LENGTH = "length"  # by max_tokens or the context window
+    STOPPED = "stopped"  # by us: Stop, a cancelled task, a loop that was left
+    DROPPED = "dropped"  # the connection broke, or the stream ended without [DONE]
+    TIMED_OUT = "timed out"
+    REFUSED = "refused"  # an error status, or an error inside a stream of status 200
+
+
+@dataclass(frozen=True)
+class Event:
+    """Something that happened `at` seconds after the request; `text` is empty unless it brought some."""
+
+    at: float
+    text: str = ""
+
+
+@dataclass(frozen=True)
+class Text(Event):
+    """A piece of the answer that is not empty."""
+
+
+@dataclass(frozen=True)
+class FirstToken(Text):
+    """The first piece of the answer."""
+
+
+@dataclass(frozen=True)
+class Usage(Event):
+    """The endpoint's own count of tokens."""
+
+    prompt_tokens: int = 0
+    completion_tokens: int = 0
+
+
+@dataclass(frozen=True)
+class Finish(Event):
+    """The end, said by the endpoint: its reason is `stop`, `length` or a word of its own."""
+
+    reason: str = "stop"
+
+
+@dataclass(frozen=True)
+class Failure(Event):
+    """The end, by an error. It is the last event, and the error is raised after it."""
+
+    error: LabError = field(default_factory=lambda: StreamError("unknown"))
+
+
+@dataclass
+class Trace:
+    """When what came, in seconds of `time.perf_counter`; None where it did not come.
+
+    `chunks` has one stamp for each piece of text. `completion_tokens` is the endpoint's own count, if it gave one.
+    """
+
+    request: float = 0.0
+    headers: float | None = None
+    chunks: list[float] = field(default_factory=list)
+    end: float = 0.0
+    prompt_tokens: int | None = None
+    completion_tokens: int | None = None
+    ended: End = End.STOPPED
+    error: LabError | None = None
+
+    @property
+    def first_text(self) -> float | None:
+        """When the first piece of text came."""
+        return self.chunks[0] if self.chunks else None
+
+    @property
+    def tokens(self) -> int:
+        """Tokens of the answer: the endpoint's count, else the number of chunks (see `counted`)."""
+        return len(self.chunks) if self.completion_tokens is None else self.completion_tokens
+
+    @property
+    def counted(self) -> str:
+        """What `tokens` counts: "tokens", or "chunks" where the endpoint gave no usage."""
+        return "chunks" if self.completion_tokens is None else "tokens"
+
+
+class _Reader:
+    """Turns the lines of one response into events, and keeps the trace and the text."""
+
+    def __init__(self) -> None:
+        self.trace = Trace()
+        self.parts: list[str] = []
+        self.done = False
+        self.finish = ""
+
+    def start(self) -> None:
+        """Note that the request goes out."""
+        self.trace.request = time.perf_counter()
+
+    def headers(self) -> None:
+        """Note that status and headers are here."""
+        self.trace.headers = time.perf_counter()
+
+    def now(self) -> float:
+        """Seconds since the request."""
+        return time.perf_counter() - self.trace.request
+
+    def read(self, line: str) -> Iterator[Event]:
+        """The events in one line; a line that is no `data:` field is a comment or another field."""
+        if not line.startswith("data:"):
+            return
+        data = line[5:].strip()
+        if data == "[DONE]":
+            self.done = True
+            return
+        chunk = json.loads(data)
+        if "error" in chunk:
+            raise _in_stream(chunk["error"])
+        for choice in chunk.get("choices") or ():
+            if text := (choice.get("delta") or {}).get("content"):
+                kind = Text if self.parts else FirstToken
+                self.parts.append(text)
+                self.trace.chunks.append(time.perf_counter())
+                yield kind(self.now(), text)
+            if reason := choice.get("finish_reason"):
+                self.finish = reason
+        if usage := chunk.get("usage"):
+            self.trace.prompt_tokens = usage.get("prompt_tokens")
+            self.trace.completion_tokens = usage.get("completion_tokens")
+            yield Usage(self.now(), "", usage.get("prompt_tokens") or 0, usage.get("completion_tokens") or 0)
+
+    def last(self) -> Finish:
+        """The last event of a stream that was read to its end. Raises StreamError where that came too early."""
+        if not (self.done and self.finish):
+            missing = "[DONE]" if self.finish else "a reason for its end"
+            raise StreamError(f"the answer broke off: the stream ended without {missing}", cure="ask again")
+        self.trace.ended = End.LENGTH if self.finish == "length" else End.FINISHED
+        return Finish(self.now(), "", self.finish)
+
+    @contextmanager
+    def watch(self) -> Iterator[None]:
+        """Note how the stream ended; errors of the client come out as labkit's."""
+        try:
+            yield
+        except (GeneratorExit, asyncio.CancelledError, KeyboardInterrupt):
+            self.trace.ended = End.STOPPED
+            raise
+        except Exception as error:
+            self.trace.error, self.trace.ended = self._judge(error)
+            raise self.trace.error from error
+        finally:
+            self.trace.end = time.perf_counter()
+
+    def _judge(self, error: Exception) -> tuple[LabError, End]:
+        """An error in labkit's words, and what it means for the answer."""
+        if isinstance(error, openai.APITimeoutError | httpx2.TimeoutException):
+            return StreamError("the endpoint fell silent", cure="ask again, or give it more time"), End.TIMED_OUT
+        if isinstance(error, httpx2.TransportError):
+            return StreamError("the connection broke off in the middle of the answer", cure="ask again"), End.DROPPED
+        if isinstance(error, StreamError):
+            return error, End.DROPPED
+        if isinstance(error, ValueError):
+            return StreamError("the endpoint sent what is no JSON", cure="check the address"), End.DROPPED
+        return explain(error), End.REFUSED
+
+
+class Answer:
+    """One answer under way: loop over it with `async for`, once. `text` and `trace` grow as it comes.
+
+    Leaving the loop, cancelling the task or interrupting the cell closes the stream upstream; `async with` does it
+    at the end of a block. After an error the partial text is still in `text`.
+    """
+
+    def __init__(self, connection: Connection, request: dict[str, Any]) -> None:
+        self._connection = connection
+        self._request = request
+        self._reader = _Reader()
+        self._events: weakref.ref[AsyncGenerator[Event]] | None = None
+
+    @property
+    def text(self) -> str:
+        """What has come so far."""
+        return "".join(self._reader.parts)
+
+    @property
+    def trace(self) -> Trace:
+        """When what came."""
+        return self._reader.trace
+
+    def __aiter__(self) -> AsyncIterator[Event]:
+        if self._events is not None:
+            raise RuntimeError("an answer can be read once; ask again for another")
+        events = self._read()
+        # Weak, so that leaving the loop drops the last reference, which closes the stream.
+        self._events = weakref.ref(events)
+        return events
+
+    async def _read(self) -> AsyncGenerator[Event]:
+        reader = self._reader
+        create = self._connection.async_client.chat.completions.with_streaming_response.create
+        reader.start()
+        try:
+            with reader.watch():
+                async with create(**self._request) as response:
+                    reader.headers()
+                    async for line in response.iter_lines():
+                        for event in reader.read(line):
+                            yield event
+                        if reader.done:
+                            break
+                    yield reader.last()
+        except LabError as error:
+            yield Failure(reader.now(), "", error)
+            raise
+
+    async def aclose(self) -> None:
+        """Close the stream upstream; does nothing when it has ended or was never begun."""
+        events = self._events() if self._events else None
+        if events is not None:
+            await events.aclose()
+
+    async def __aenter__(self) -> Answer:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.aclose()
+
+
+def stream(connection: Connection, messages: str | Sequence[Message], **options: Any) -> Answer:
+    """Ask, and get the answer as events: FirstToken, Text, Usage, Finish, or Failure and then its error raised.
+
+    `messages` is a question or a whole conversation; `options` go to the endpoint (`max_tokens`, `temperature`,
+    `timeout` in seconds of silence ...). Nothing is sent before the first event is asked for.
+    Raises StreamError (dropped, silent), RequestError, ModelError, EndpointError while it is read.
+    """
+    return Answer(connection, _request(connection, messages, options))
+
+
+def stream_sync(connection: Connection, messages: str | Sequence[Message], **options: Any) -> Iterator[Event]:
+    """The same for plain scripts: a generator of the same events, which closes the stream when it is left."""
+    reader = _Reader()
+    create = connection.client.chat.completions.with_streaming_response.create
+    reader.start()
+    try:
+        with reader.watch():
+            with create(**_request(connection, messages, options)) as response:
+                reader.headers()
+                for line in response.iter_lines():
+                    yield from reader.read(line)
+                    if reader.done:
+                        break
+                yield reader.last()
+    except LabError as error:
+        yield Failure(reader.now(), "", error)
+        raise
+
+
+def _request(connection: Connection, messages: str | Sequence[Message], options: dict[str, Any]) -> dict[str, Any]:
+    conversation = [{"role": "user", "content": messages}] if isinstance(messages, str) else list(messages)
+    always = {"model": connection.model, "messages": conversation, "stream": True}
+    return {"stream_options": {"include_usage": True}} | options | always
+
+
+def _in_stream(error: Any) -> LabError:
+    """An error event inside a stream that began with status 200, as Foundry Local sends it for overflow."""
+    said = error.get("message") if isinstance(error, dict) else None
+    return explain_text(str(said or error))

@@ -1,0 +1,205 @@
+"""The commands of `python lab.py`, in processes of their own where they run one."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+from typing import TYPE_CHECKING
+
+import nbformat
+import openai
+import pytest
+
+from labkit import cli, embedded, endpoints
+from labkit.listing import list_models
+from tests.conftest import ROOT, serve
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+# What ends a process in the foreground: Windows has no SIGTERM, and Ctrl-C reaches every process there.
+if sys.platform == "win32":
+    SIGNALS = [signal.CTRL_BREAK_EVENT]
+else:
+    SIGNALS = [signal.SIGTERM, signal.SIGINT]
+
+
+@pytest.fixture
+def taken_port() -> Iterator[int]:
+    """A port of 127.0.0.1 on which something listens."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        yield int(server.getsockname()[1])
+
+
+@pytest.fixture
+def free_port() -> int:
+    """A port that nothing uses."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+@pytest.mark.live
+def test_ready_line_names_what_is_served(served: tuple[str, str]) -> None:
+    """Address and full id, as other programs read them from the first line."""
+    base_url, model = served
+    assert base_url.startswith("http://127.0.0.1:")
+    assert list_models(base_url) == (model,) == (embedded.MODEL_ID,)
+
+
+@pytest.mark.live
+@pytest.mark.parametrize("number", SIGNALS)
+@pytest.mark.parametrize("streams", [False, True], ids=["idle", "streaming"])
+def test_signal_ends_it_in_good_order(own_cache: Path, free_port: int, number: signal.Signals, streams: bool) -> None:
+    """It was published while it ran; the exit status is 0, no file and no complaint stay behind."""
+    with serve(own_cache, "--port", str(free_port)) as serving:
+        (endpoint,) = endpoints.published(own_cache)
+        assert (endpoint.base_url, endpoint.model) == (serving.base_url, serving.model)
+        assert endpoint.base_url == f"http://127.0.0.1:{free_port}/v1"
+        assert endpoint.pid == serving.process.pid
+        if streams:
+            with openai.OpenAI(base_url=serving.base_url, api_key="-") as client:
+                stream = client.chat.completions.create(
+                    model=serving.model,
+                    messages=[{"role": "user", "content": "Count to 500."}],
+                    max_tokens=4000,
+                    stream=True,
+                )
+                next(iter(stream))
+                serving.process.send_signal(number)
+                assert serving.process.wait(20) == 0
+                stream.close()
+        else:
+            serving.process.send_signal(number)
+            assert serving.process.wait(20) == 0
+    assert list((own_cache / "endpoints").iterdir()) == []
+    assert "Traceback" not in (own_cache / "serve.log").read_text(encoding="utf-8")
+
+
+@pytest.mark.live
+@pytest.mark.lane
+def test_request_ends_it_in_good_order(own_cache: Path, free_port: int) -> None:
+    """POST /shutdown, which Foundry Local's service has, though the SDK's own close never returns after it."""
+    with serve(own_cache, "--port", str(free_port)) as serving:
+        with openai.OpenAI(base_url=serving.base_url.removesuffix("/v1"), api_key="-", max_retries=0) as client:
+            client.post("/shutdown", cast_to=object)
+        assert serving.process.wait(20) == 0
+    assert list((own_cache / "endpoints").iterdir()) == []
+
+
+def test_help_has_every_command(capsys: pytest.CaptureFixture[str]) -> None:
+    """With a line about each."""
+    with pytest.raises(SystemExit) as caught:
+        cli.main(["--help"])
+    assert caught.value.code == 0
+    shown = capsys.readouterr().out.split("commands:")[1]
+    assert {"serve", "test", "kernel", "reset"} <= {line.split()[0] for line in shown.splitlines() if line.strip()}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "variables", "said"),
+    [
+        pytest.param(["serve", "--port", "{taken}"], {}, "port {taken} on 127.0.0.1 is taken", id="port taken"),
+        pytest.param(["serve", "--port", "65536"], {}, "65536", id="no port"),
+        pytest.param(["--port", "{taken}"], {}, "port {taken} on 127.0.0.1 is taken", id="JupyterLab's port taken"),
+        pytest.param(["--port", "{taken}", "serve"], {}, "port {taken} on 127.0.0.1 is taken", id="port before serve"),
+        pytest.param(["serve"], {"BASE_URL": "http://a b"}, "BASE_URL is 'http://a b'", id="bad variable"),
+        pytest.param(["reset", "99"], {}, "there is no notebook 99", id="no such notebook"),
+    ],
+)
+def test_error_is_one_line_with_its_cure(
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    taken_port: int,
+    arguments: list[str],
+    variables: dict[str, str],
+    said: str,
+) -> None:
+    """The exit status is 1, and stdout stays empty for the programs that read it."""
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+    assert cli.main([argument.format(taken=taken_port) for argument in arguments]) == 1
+    shown = capsys.readouterr()
+    assert shown.out == ""
+    assert shown.err.count("\n") == 1
+    assert shown.err.startswith(f"lab.py: {said.format(taken=taken_port)}" if said != "65536" else "lab.py: ")
+    assert "To mend it: " in shown.err
+    assert said.format(taken=taken_port) in shown.err
+
+
+def test_reset_gives_a_fresh_copy(tmp_path: Path) -> None:
+    """In a course of its own: the old copy stays beside the new one, and both are named."""
+    course = tmp_path / "course"
+    shutil.copytree(ROOT / "labkit", course / "labkit", ignore=shutil.ignore_patterns("__pycache__"))
+    (course / "notebooks").mkdir()
+    nbformat.write(nbformat.v4.new_notebook(), course / "notebooks" / "01_first.ipynb")
+    (course / "work").mkdir()
+    (course / "work" / "01_first.ipynb").write_text("my work", encoding="utf-8")
+    command = [sys.executable, "-m", "labkit", "reset", "1"]
+    environment = os.environ | {"PYTHONPATH": str(course)}
+    done = subprocess.run(command, cwd=course, env=environment, capture_output=True, text=True, check=True)
+    (kept,) = [path for path in (course / "work").glob("*.ipynb") if path.name != "01_first.ipynb"]
+    assert kept.read_text(encoding="utf-8") == "my work"
+    assert done.stdout == f"01_first.ipynb is fresh. Your old one is {kept.name}, beside it.\n"
+
+
+def test_kernel_is_registered_for_this_python(tmp_path: Path) -> None:
+    """Under the name that notebooks and editors look for."""
+    command = [sys.executable, "-m", "labkit", "kernel"]
+    environment = os.environ | {"JUPYTER_DATA_DIR": str(tmp_path)}
+    done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=True)
+    place = tmp_path / "kernels" / "foundry-local"
+    kernel = json.loads((place / "kernel.json").read_text(encoding="utf-8"))
+    assert kernel["display_name"] == "Foundry Local"
+    assert kernel["argv"][0] == sys.executable
+    assert str(place) in done.stdout
+
+
+SKIPS = """
+import pytest
+
+def test_skip():
+    pytest.skip("no reason")
+
+@pytest.mark.xfail(reason="a bug")
+def test_known():
+    raise AssertionError
+
+@pytest.mark.lane
+def test_slow():
+    pass
+"""
+
+
+@pytest.mark.parametrize(
+    ("option", "variable", "outcome"),
+    [
+        ([], "", {"skipped", "xfailed", "deselected"}),
+        (["--all"], "", {"failed", "passed"}),
+        ([], "true", {"failed", "passed"}),
+    ],
+    ids=["ordinary", "--all", "CI"],
+)
+def test_lanes(
+    tmp_path: Path,
+    capfd: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    option: list[str],
+    variable: str,
+    outcome: set[str],
+) -> None:
+    """An ordinary run leaves the slow lane out; with --all or CI set it runs, and a skip is a failure."""
+    monkeypatch.setenv("CI", variable)
+    shutil.copy2(ROOT / "tests" / "conftest.py", tmp_path)
+    (tmp_path / "test_skips.py").write_text(SKIPS, encoding="utf-8")
+    settings = ["-c", str(ROOT / "pyproject.toml"), "-p", "no:cacheprovider", "-p", "no:nbval"]
+    status = cli.main(["test", *option, "--", *settings, str(tmp_path)])
+    last = capfd.readouterr().out.splitlines()[-1]
+    assert {word for word in ("passed", "failed", "skipped", "xfailed", "deselected") if f" {word}" in last} == outcome
+    assert status == (1 if "failed" in outcome else 0)

@@ -1,0 +1,243 @@
+"""Foundry Local in this process: which model, from where, and its beginning and end."""
+
+from __future__ import annotations
+
+import _thread
+import io
+import json
+import socket
+import subprocess
+import sys
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, cast
+
+import openai
+import pytest
+from foundry_local_sdk.exception import FoundryLocalException
+
+from labkit import embedded, runtime
+from labkit.errors import FoundryError, ModelError
+from labkit.listing import list_models
+from labkit.runtime import Choice
+from tests.conftest import ROOT, link
+
+if TYPE_CHECKING:
+    import threading
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from foundry_local_sdk import IModel
+
+    Progress = Callable[[float], None]
+
+PHI = "Phi-4-mini-instruct-generic-cpu"
+
+
+def catalog_model(folder: Path, name: str = PHI, alias: str = "phi-4-mini", *, model: Path | None = None) -> None:
+    """Add a model to a folder of catalog models: its line in the snapshot, and its files, by default only a sign."""
+    snapshot = folder / "foundry.modelinfo.json"
+    place = folder / "Microsoft" / f"{name}-1"
+    if model:
+        link(model, place)
+        (place / "inference_model.json").unlink()
+    place.mkdir(parents=True, exist_ok=True)
+    (place / "inference_model.json").write_text(json.dumps({"Name": f"{name}:1"}), encoding="utf-8")
+    listed = json.loads(snapshot.read_text(encoding="utf-8"))["models"] if snapshot.exists() else []
+    models = [*listed, embedded.catalog_entry(alias, name)]
+    snapshot.write_text(json.dumps({"version": 1, "savedAtUnix": 1, "models": models}), encoding="utf-8")
+
+
+def test_import_loads_little() -> None:
+    """`import labkit` is quick, and works where there is no runtime."""
+    code = "import sys, labkit, labkit.cli; print(*sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
+    loaded = {name.partition(".")[0] for name in done.stdout.split()}
+    assert "labkit" in loaded
+    assert loaded & {"openai", "numpy", "foundry_local_sdk", "onnx", "gguf", "httpx2", "IPython"} == set()
+
+
+@pytest.mark.parametrize("name", [None, embedded.ALIAS, embedded.NAME, embedded.MODEL_ID, embedded.ALIAS.title()])
+def test_embedded_model_is_chosen(own_cache: Path, name: str | None) -> None:
+    """By any of its names, and where nothing was chosen and phi-4-mini is not here."""
+    assert runtime.choose(own_cache, name) == Choice(embedded.ALIAS, embedded.folder(own_cache), cached=False)
+
+
+@pytest.mark.parametrize("name", [None, "phi-4-mini", PHI, f"{PHI}:1", "Phi-4-Mini"])
+@pytest.mark.parametrize("place", ["course", "foundry"])
+def test_catalog_model_that_is_here_is_chosen(own_cache: Path, tmp_path: Path, place: str, name: str | None) -> None:
+    """By any of its names, out of our own cache or that of Foundry Local's command line."""
+    folder = own_cache / "catalog" if place == "course" else tmp_path / "home" / ".foundry" / "cache" / "models"
+    catalog_model(folder)
+    choice = runtime.choose(own_cache, name)
+    assert (choice.folder, choice.cached) == (folder, True)
+
+
+def test_model_that_is_listed_and_not_here(own_cache: Path) -> None:
+    """A download that was cut off leaves the line and not the sign."""
+    catalog_model(own_cache / "catalog")
+    (own_cache / "catalog" / "Microsoft" / f"{PHI}-1" / "inference_model.json").unlink()
+    assert runtime.choose(own_cache, None).alias == embedded.ALIAS
+    assert runtime.choose(own_cache, "phi-4-mini") == Choice("phi-4-mini", own_cache / "catalog", cached=False)
+
+
+def test_other_models_do_not_stand_in(own_cache: Path) -> None:
+    """Only phi-4-mini goes before the embedded model unasked."""
+    catalog_model(own_cache / "catalog", "qwen-generic-cpu", "qwen")
+    assert runtime.choose(own_cache, None).alias == embedded.ALIAS
+    assert runtime.choose(own_cache, "qwen").cached
+
+
+@pytest.mark.parametrize("file", ["foundry.modelinfo.json", f"Microsoft/{PHI}-1/inference_model.json"])
+@pytest.mark.parametrize(
+    "content",
+    ["", "null", "[]", '"text"', "{}", '{"models": null}', '{"models": ["x"]}', '{"models": [{"alias": "a"}]}'],
+)
+def test_files_in_a_form_that_we_do_not_know(own_cache: Path, file: str, content: str) -> None:
+    """Other versions of Foundry Local write these files too; they hold nobody up."""
+    catalog_model(own_cache / "catalog")
+    (own_cache / "catalog" / file).write_text(content, encoding="utf-8")
+    assert runtime.choose(own_cache, None).alias == embedded.ALIAS
+
+
+def test_catalog_of_the_network_only_for_what_is_not_here(own_cache: Path) -> None:
+    """Asked for it offline, the runtime would retry for four seconds."""
+
+    def address(alias: str, *, cached: bool) -> str | None:
+        config = runtime.configuration(own_cache, Choice(alias, own_cache, cached))
+        return config.catalog_urls[0][0] if config.catalog_urls else None
+
+    assert str(address("phi-4-mini", cached=True)).startswith("http://127.0.0.1:")
+    assert str(address(embedded.ALIAS, cached=False)).startswith("http://127.0.0.1:")
+    assert address("phi-4-mini", cached=False) is None
+
+
+@pytest.mark.live
+def test_preferred_model_out_of_the_cache(linked_model: Path, own_cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The real runtime serves phi-4-mini's files, here the embedded model's, and asks loopback for its catalog."""
+    catalog_model(own_cache / "catalog", model=linked_model)
+    asked: list[str] = []
+    monkeypatch.setattr(runtime._NotFound, "log_request", lambda handler, *_: asked.append(handler.path))
+    running = runtime.start(own_cache)
+    assert (running.alias, running.model) == ("phi-4-mini", f"{PHI}:1")
+    assert list_models(running.base_url) == (f"{PHI}:1",)
+    assert asked
+    with openai.OpenAI(base_url=running.base_url, api_key="-") as client:
+        answer = client.chat.completions.create(
+            model=running.model, messages=[{"role": "user", "content": "Hi"}], max_tokens=3
+        )
+    assert answer.choices[0].message.content
+    assert running.close()
+
+
+@pytest.mark.live
+def test_variant_that_was_asked_for(linked_model: Path, own_cache: Path) -> None:
+    """An id means that build of a model, not the one that the runtime would take for its alias."""
+    names = ["Phi-4-mini-instruct-a-cpu", "Phi-4-mini-instruct-b-cpu"]
+    for name in names:
+        catalog_model(own_cache / "catalog", name, model=linked_model)
+    served = [runtime.start(own_cache, f"{name}:1").model for name in names]
+    assert served == [f"{name}:1" for name in names]
+
+
+@pytest.mark.live
+def test_close_ends_the_runtime_and_another_can_begin(own_cache: Path) -> None:
+    """One manager is allowed in a process, so the first has to be gone."""
+    first = runtime.start(own_cache)
+    assert not first.stop_asked()
+    assert first.close()
+    assert first.stop_asked()
+    second = runtime.start(own_cache)
+    assert list_models(second.base_url) == (embedded.MODEL_ID,)
+    assert second.close()
+
+
+@pytest.mark.live
+def test_port_that_is_taken(own_cache: Path) -> None:
+    """The port is named, and nothing is left running."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
+        with pytest.raises(FoundryError, match=f"port {port} on 127.0.0.1 is taken"):
+            runtime.start(own_cache, port=port)
+    assert runtime._manager() is None
+
+
+@pytest.mark.live
+def test_model_that_cannot_be_loaded(own_cache: Path) -> None:
+    """What the runtime says is passed on in one line, and nothing is left running."""
+    graph = embedded.model_folder(own_cache) / "model.onnx"
+    size = graph.stat().st_size
+    graph.unlink()  # the file itself is everybody's
+    graph.write_bytes(bytes(size))
+    with pytest.raises(FoundryError, match="could not start") as caught:
+        runtime.start(own_cache)
+    assert "\n" not in str(caught.value)
+    assert runtime._manager() is None
+
+
+@pytest.mark.live
+def test_alias_that_no_catalog_has(own_cache: Path) -> None:
+    """Offline this takes the runtime some seconds, which only such a name costs."""
+    with pytest.raises(ModelError, match="no model 'no-such-model'") as caught:
+        runtime.start(own_cache, "no-such-model")
+    assert embedded.ALIAS in caught.value.cure
+    assert runtime._manager() is None
+
+
+def model(download: Callable[[Progress, threading.Event], None], megabytes: int | None = 3) -> IModel:
+    """What download() sees of a catalog model."""
+    return cast("IModel", SimpleNamespace(alias="a", info=SimpleNamespace(file_size_mb=megabytes), download=download))
+
+
+@pytest.mark.parametrize(("megabytes", "said"), [(3686, "3686 MB"), (None, "an unknown number of MB")])
+def test_download_says_its_size(capsys: pytest.CaptureFixture[str], megabytes: int | None, said: str) -> None:
+    """Before it begins; whoever pays by the megabyte can stop it."""
+    runtime.download(model(lambda *_: None, megabytes))
+    assert f"a is not on this machine yet: downloading {said}." in capsys.readouterr().out
+
+
+def test_download_shows_how_far_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    """In a terminal, what the runtime reports moves a bar."""
+
+    class Terminal(io.StringIO):
+        def isatty(self) -> bool:
+            return True
+
+    def download(progress: Progress, cancel: threading.Event) -> None:
+        for percent in (10.0, 42.0):
+            cancel.wait(0.15)  # a bar is drawn ten times a second at most
+            progress(percent)
+
+    monkeypatch.setattr(sys, "stderr", Terminal())
+    runtime.download(model(download))
+    shown = cast("Terminal", sys.stderr).getvalue()
+    assert "Downloading a:  42%" in shown
+
+
+@pytest.mark.parametrize("end", ["returns", "raises"])
+def test_download_that_is_interrupted(end: str) -> None:
+    """Ctrl-C cancels the runtime's own download and waits for its end."""
+    ended = []
+
+    def download(_: Progress, cancel: threading.Event) -> None:
+        cancel.wait(0.2)  # until the other thread waits
+        _thread.interrupt_main()
+        ended.append(cancel.wait(10))
+        if end == "raises":
+            raise FoundryLocalException("cancelled")
+
+    with pytest.raises(ModelError, match="the download of a was cancelled") as caught:
+        runtime.download(model(download))
+    assert ended == [True]
+    assert "start again" in caught.value.cure
+
+
+def test_download_that_fails() -> None:
+    """The runtime's reason is passed on."""
+
+    def download(*_: object) -> None:
+        raise FoundryLocalException("no route to host")
+
+    with pytest.raises(ModelError, match=r"a could not be downloaded \(no route to host\)") as caught:
+        runtime.download(model(download))
+    assert isinstance(caught.value.__cause__, FoundryLocalException)
+    assert "network" in caught.value.cure
