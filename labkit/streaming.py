@@ -271,14 +271,13 @@ def stream_sync(connection: Connection, messages: str | Sequence[Message], **opt
     create = connection.client.chat.completions.with_streaming_response.create
     reader.start()
     try:
-        with reader.watch():
-            with create(**_request(connection, messages, options)) as response:
-                reader.headers()
-                for line in response.iter_lines():
-                    yield from reader.read(line)
-                    if reader.done:
-                        break
-                yield reader.last()
+        with reader.watch(), create(**_request(connection, messages, options)) as response:
+            reader.headers()
+            for line in response.iter_lines():
+                yield from reader.read(line)
+                if reader.done:
+                    break
+            yield reader.last()
     except LabError as error:
         yield Failure(reader.now(), "", error)
         raise
