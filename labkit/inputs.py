@@ -1,0 +1,70 @@
+"""A box to write in, with Send and Stop, that also takes what is typed while the kernel is busy.
+
+ipywidgets' own Text loses its value for good when somebody types into it during an awaited cell (ipykernel 7.4),
+since it keeps its value in step with the kernel. This one sends a message when it is ready, and nothing before.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import anywidget
+import traitlets
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+_SCRIPT = """
+function render({ model, el }) {
+  const id = `message-${Math.random().toString(36).slice(2)}`;
+  const label = Object.assign(document.createElement("label"), { htmlFor: id, textContent: "Message" });
+  const area = Object.assign(document.createElement("textarea"), { id, rows: 2 });
+  const send = Object.assign(document.createElement("button"), { type: "button", textContent: "Send" });
+  const stop = Object.assign(document.createElement("button"), { type: "button", textContent: "Stop" });
+  area.placeholder = "Enter sends, Shift+Enter makes a new line";
+  area.style.cssText = "width:100%;box-sizing:border-box;font:inherit";
+  for (const button of [send, stop]) button.className = "jupyter-button";
+  const show = () => {
+    send.disabled = model.get("busy");
+    stop.disabled = !model.get("busy");
+  };
+  const submit = () => {
+    const text = area.value.trim();
+    if (!text || model.get("busy")) return;
+    area.value = "";
+    model.send({ kind: "send", text });
+  };
+  area.addEventListener("keydown", (event) => {
+    event.stopPropagation();
+    if (event.key === "Enter" && !event.shiftKey && !event.isComposing) {
+      event.preventDefault();
+      submit();
+    }
+  });
+  send.addEventListener("click", submit);
+  stop.addEventListener("click", () => model.send({ kind: "stop" }));
+  model.on("change:busy", show);
+  show();
+  el.append(label, area, send, stop);
+}
+export default { render };
+"""
+
+
+class MessageBox(anywidget.AnyWidget):
+    """Calls `send` with each message and `stop` for the button; `busy` turns Send off and Stop on."""
+
+    _esm = _SCRIPT
+    busy = traitlets.Bool(False).tag(sync=True)
+
+    def __init__(self, send: Callable[[str], None], stop: Callable[[], None]) -> None:
+        super().__init__()
+        self._send, self._stop = send, stop
+        self.on_msg(self._heard)
+
+    def _heard(self, _: object, content: dict[str, Any], __: object) -> None:
+        text = str(content.get("text") or "").strip()
+        if content.get("kind") == "stop":
+            self._stop()
+        elif content.get("kind") == "send" and text:
+            self._send(text)

@@ -1,0 +1,265 @@
+"""ChatView: an answer that grows on the page while its cell runs, with a Stop button; and a chat that goes on after.
+
+Model text is untrusted. While it grows it is shown as escaped text; at the end it is rendered from Markdown with raw
+HTML escaped and nothing loaded from elsewhere.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import html
+import sys
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+from labkit.errors import LabError
+from labkit.latency import rate, ttft
+from labkit.streaming import Answer, End, stream
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    import ipywidgets
+
+    from labkit.connection import Connection
+    from labkit.streaming import Trace
+
+# Ten updates a second look fluent. A message a token would be thousands, and slower than the model.
+TICK = 0.1
+_BOX = "white-space:pre-wrap;overflow-wrap:anywhere;max-height:24em;overflow-y:auto"
+
+
+def render(text: str) -> str:
+    """Safe HTML from a model's Markdown: raw HTML escaped, images as their words, links with their address shown."""
+    import mistune
+
+    class Renderer(mistune.HTMLRenderer):
+        def image(self, text: str, url: str, title: str | None = None) -> str:  # noqa: ARG002
+            return f"[image: {html.escape(text)}, {html.escape(url)}]"
+
+        def link(self, text: str, url: str, title: str | None = None) -> str:  # noqa: ARG002
+            if urlsplit(url).scheme not in {"http", "https"}:
+                return f"{text} ({html.escape(url)})"
+            address = html.escape(url)
+            return f'<a href="{address}" rel="noopener noreferrer nofollow">{text}</a> ({address})'
+
+    rendered = mistune.create_markdown(renderer=Renderer(escape=True), plugins=["table", "strikethrough"])(text)
+    assert isinstance(rendered, str)
+    return rendered
+
+
+def status(trace: Trace, *, live: bool = False) -> str:
+    """First-token time and rate so far, in words; while nothing has come, that it waits."""
+    first = ttft(trace)
+    if first is None:
+        return "waiting for the first token" if live else "no text came"
+    words = [f"first token after {first:.2f} s"]
+    if speed := rate(trace):
+        words.append(f"{speed:.0f} {trace.counted}/s")
+    return ", ".join(words)
+
+
+def ending(answer: Answer) -> str:
+    """How an answer ended, where that is not by itself: one sentence, with the cure after an error."""
+    trace = answer.trace
+    if trace.error:
+        return str(trace.error)
+    return {End.FINISHED: "", End.LENGTH: "[cut off: the limit of tokens was reached]"}.get(
+        trace.ended, f"[{trace.ended}]"
+    )
+
+
+class ChatView:
+    """A conversation with one connection. `messages` is its history, `options` go to the endpoint.
+
+    `await view.ask("...")` shows one answer below the cell that asks. `view.show()` gives a chat with an input
+    box, which goes on after its cell has ended. Where there is no notebook the text goes to the terminal.
+    """
+
+    def __init__(self, connection: Connection, system: str = "", **options: Any) -> None:
+        self.connection = connection
+        self.options = options
+        self.messages: list[dict[str, str]] = [{"role": "system", "content": system}] if system else []
+        self.last: Answer | None = None
+        self._task: asyncio.Task[None] | None = None
+        self._loop: asyncio.AbstractEventLoop | None = None
+
+    async def ask(self, question: str) -> Answer:
+        """Show an answer as it comes, then once as ordinary output. An error is shown with its cure, not raised.
+
+        Stop, and the notebook's interrupt button, close the stream and keep what has come.
+        """
+        if not _in_notebook():
+            return await self.follow(question, _Terminal())
+        page = _Page(self.stop)
+        page.open()
+        try:
+            return await self.follow(question, page)
+        finally:
+            if self.last:
+                page.close(self.last)
+
+    def stop(self) -> None:
+        """End the answer that is under way; works while connecting, before the first token, and from any thread."""
+        if self._loop and self._task:
+            self._loop.call_soon_threadsafe(self._task.cancel)
+
+    def show(self) -> ipywidgets.Widget:
+        """A chat with an input box below the cell; must be called in a notebook's cell."""
+        return _Chat(self).box
+
+    async def follow(self, question: str, sink: Sink) -> Answer:
+        """Read an answer in a task of its own, and tell the sink of it ten times a second and once at the end."""
+        if self._task and not self._task.done():
+            raise RuntimeError("an answer is under way in this chat: stop it, or wait for its end")
+        conversation = [*self.messages, {"role": "user", "content": question}]
+        answer = self.last = stream(self.connection, conversation, **self.options)
+        self._loop, self._task = asyncio.get_running_loop(), asyncio.create_task(_read(answer))
+        try:
+            while not self._task.done():
+                await asyncio.wait([self._task], timeout=TICK)
+                sink.update(answer)
+        finally:
+            # Also where the cell was interrupted: the stream ends with whoever asked for it.
+            self._task.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await self._task
+            if answer.text:
+                self.messages = [*conversation, {"role": "assistant", "content": answer.text}]
+            sink.end(answer)
+        return answer
+
+
+async def _read(answer: Answer) -> None:
+    """Read to the end; what goes wrong stands in the answer's trace."""
+    with contextlib.suppress(LabError):
+        async for _ in answer:
+            pass
+
+
+class Sink:
+    """Where an answer is shown."""
+
+    def update(self, answer: Answer) -> None:
+        """Show what has come so far."""
+
+    def end(self, answer: Answer) -> None:
+        """Show the rest, and how it ended."""
+
+
+class _Terminal(Sink):
+    """Plain text on stdout, only what is new."""
+
+    def __init__(self) -> None:
+        self.shown = 0
+
+    def update(self, answer: Answer) -> None:
+        text = answer.text
+        print(text[self.shown :], end="", flush=True)
+        self.shown = len(text)
+
+    def end(self, answer: Answer) -> None:
+        self.update(answer)
+        print(f"\n{ending(answer)}".rstrip() or "", flush=True)
+
+
+class _Page(Sink):
+    """Below a cell: the growing text, a line of status, and Stop."""
+
+    def __init__(self, stop: Callable[[], None]) -> None:
+        import ipywidgets
+
+        self.text = ipywidgets.HTML()
+        self.line = ipywidgets.HTML()
+        self.stop = ipywidgets.Button(description="Stop", tooltip="Stop this answer", icon="stop")
+        self.stop.on_click(lambda _: stop())
+        self.box = ipywidgets.VBox([self.text, ipywidgets.HBox([self.stop, self.line])])
+
+    def open(self) -> None:
+        """Put the widgets below the running cell."""
+        from IPython.display import display
+
+        self.handle = display(self.box, display_id=True)
+
+    def update(self, answer: Answer) -> None:
+        self.text.value = _growing(answer.text)
+        self.line.value = html.escape(status(answer.trace, live=True))
+
+    def end(self, answer: Answer) -> None:
+        self.update(answer)
+
+    def close(self, answer: Answer) -> None:
+        """Take the widgets away and leave the whole text, which a saved notebook and a report show too."""
+        from IPython.display import display
+
+        display_nothing = {"text/plain": ""}
+        self.handle.update(display_nothing, raw=True)
+        for widget in (self.text, self.line, self.stop, *self.box.children, self.box):
+            widget.close()
+        display(final(answer), raw=True)
+
+
+def final(answer: Answer) -> dict[str, str]:
+    """An answer as ordinary output: rendered, and as plain text; both say how it ended, neither says times."""
+    said = ending(answer)
+    note = f'<p role="status"><em>{html.escape(said)}</em></p>' if said else ""
+    plain = "\n".join(part for part in (answer.text, said) if part)
+    return {"text/html": f"<div>{render(answer.text)}{note}</div>", "text/plain": plain}
+
+
+class _Chat(Sink):
+    """The chat of `ChatView.show`: what was said, the answer that grows, a box to write in, Send and Stop."""
+
+    def __init__(self, view: ChatView) -> None:
+        import ipywidgets
+
+        from labkit.inputs import MessageBox
+
+        self.view = view
+        # The loop of the cell: later callbacks may run in another thread, with a loop of its own.
+        self.loop = asyncio.get_running_loop()
+        self.turns: list[str] = []
+        self.said = ipywidgets.HTML()
+        self.growing = ipywidgets.HTML()
+        self.line = ipywidgets.HTML("Write a message and press Enter.")
+        self.input = MessageBox(self._begin_soon, view.stop)
+        self.box = ipywidgets.VBox([self.said, self.growing, self.line, self.input])
+
+    def _begin_soon(self, question: str) -> None:
+        self.loop.call_soon_threadsafe(self._begin, question)
+
+    def _begin(self, question: str) -> None:
+        # The reference keeps the task alive; the box sends nothing while one is under way.
+        self.answering = self.loop.create_task(self._answer(question))
+
+    async def _answer(self, question: str) -> None:
+        self.turns.append(f"<p><b>You:</b> {html.escape(question)}</p>")
+        self.said.value, self.input.busy = "".join(self.turns), True
+        try:
+            await self.view.follow(question, self)
+        finally:
+            self.input.busy = False
+
+    def update(self, answer: Answer) -> None:
+        self.growing.value = _growing(answer.text)
+        self.line.value = html.escape(status(answer.trace, live=True))
+
+    def end(self, answer: Answer) -> None:
+        self.turns.append(f"<div><b>Model:</b> {final(answer)['text/html']}</div>")
+        self.said.value, self.growing.value = "".join(self.turns), ""
+        self.line.value = html.escape(status(answer.trace))
+
+
+def _growing(text: str) -> str:
+    return f'<div role="log" aria-live="polite" aria-label="Answer" style="{_BOX}">{html.escape(text)}</div>'
+
+
+def _in_notebook() -> bool:
+    """Whether a Jupyter kernel runs this."""
+    if "ipykernel" not in sys.modules:
+        return False
+    from IPython.core.getipython import get_ipython
+
+    shell = get_ipython()
+    return shell is not None and hasattr(shell, "kernel")
