@@ -1,0 +1,207 @@
+"""Figures of what was measured: single values, distributions, one answer, many answers."""
+
+from __future__ import annotations
+
+from statistics import median
+from typing import TYPE_CHECKING
+
+from matplotlib.ticker import MaxNLocator
+
+from labkit.latency import e2e, percentile, tpot, ttft
+from labkit.plots.picture import BLUE, GREEN, INK, ORANGE, Picture, footer, tidy
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from labkit.connection import Connection
+    from labkit.latency import Run
+    from labkit.streaming import Trace
+
+# Colour is never alone: each series has a line style and a marker of its own too.
+STYLES = [(BLUE, "-", "o"), (ORANGE, "--", "s"), (GREEN, "-.", "^"), (INK, ":", "D")]
+
+
+def samples(series: Mapping[str, Sequence[float]], unit: str, title: str, lab: Connection) -> Picture:
+    """Every single measurement of each series as a dot, its median as a line, on a logarithmic axis."""
+    picture = Picture(7.5, 1.6 + 0.8 * len(series), f"{title}: one row of dots for each of {', '.join(series)}.")
+    axes = picture.add_subplot()
+    colours = [BLUE, ORANGE, GREEN]
+    for row, values in enumerate(series.values()):
+        colour = colours[row % len(colours)]
+        axes.plot(values, [row] * len(values), "o", color=colour, alpha=0.45, markersize=7)
+        axes.plot([median(values)] * 2, [row - 0.28, row + 0.28], color=colour, linewidth=2.5)
+        axes.annotate(f"median {median(values):.3g} {unit}", (median(values), row + 0.36), ha="center", fontsize=9)
+    axes.set_yticks(range(len(series)), [f"{name}\n(n = {len(values)})" for name, values in series.items()])
+    axes.set(xscale="log", ylim=(-0.6, len(series) - 0.2), xlabel=f"{title} ({unit}, logarithmic axis)")
+    axes.xaxis.set_major_formatter("{x:g}")
+    axes.grid(axis="x", which="major", color="#DDDDDD")
+    axes.spines[["top", "right", "left"]].set_visible(False)
+    footer(picture, lab)
+    return picture
+
+
+def waterfall(trace: Trace, lab: Connection) -> Picture:
+    """One answer from left to right: until the headers, until the first text, until the last text."""
+    marks = [trace.request, trace.headers or trace.request, trace.first_text or trace.end, trace.end]
+    names = ["request to headers", "headers to first text", "first text to end"]
+    picture = Picture(
+        8,
+        2.4,
+        f"Three bars one after the other along the time of one answer: {', '.join(names)}; a tick for each chunk.",
+    )
+    axes = picture.add_subplot()
+    for row, (begin, end, colour) in enumerate(zip(marks, marks[1:], (INK, ORANGE, BLUE), strict=False)):
+        axes.barh(row, end - begin, left=begin - trace.request, color=colour, height=0.6)
+        axes.annotate(
+            f"{(end - begin) * 1000:.0f} ms",
+            (end - trace.request, row),
+            (4, 0),
+            textcoords="offset points",
+            va="center",
+            fontsize=9,
+        )
+    axes.plot(
+        [stamp - trace.request for stamp in trace.chunks], [2.5] * len(trace.chunks), "|", color=INK, markersize=7
+    )
+    axes.set_yticks(range(3), names)
+    axes.invert_yaxis()
+    axes.margins(x=0.12)
+    axes.set_xlabel(f"seconds since the request (n = {len(trace.chunks)} chunks, one tick each)")
+    tidy(axes)
+    footer(picture, lab)
+    return picture
+
+
+def tokens_over_time(traces: Mapping[str, Trace], lab: Connection) -> Picture:
+    """How many chunks had come at each moment, a line for each answer, from its own request on."""
+    picture = Picture(7.5, 3.8, f"Steps that rise with time, one line for each of {', '.join(traces)}.")
+    axes = picture.add_subplot()
+    for (name, trace), (colour, line, _) in zip(traces.items(), STYLES, strict=False):
+        times = [stamp - trace.request for stamp in trace.chunks]
+        axes.step(
+            [0, *times],
+            range(len(times) + 1),
+            where="post",
+            color=colour,
+            linestyle=line,
+            label=f"{name} (n = {len(times)})",
+        )
+    axes.set(xlabel="seconds since the request", ylabel="chunks so far")
+    axes.legend(frameon=False)
+    tidy(axes)
+    footer(picture, lab)
+    return picture
+
+
+def ecdf(series: Mapping[str, Sequence[float]], unit: str, what: str, lab: Connection) -> Picture:
+    """The share of values at or below each value, with p50, p90 and p99 marked."""
+    picture = Picture(
+        7.5, 3.8, f"Curves that rise from 0 to 100 percent over {what}, one for each of {', '.join(series)}."
+    )
+    axes = picture.add_subplot()
+    for (name, values), (colour, line, marker) in zip(series.items(), STYLES, strict=False):
+        axes.ecdf(values, color=colour, linestyle=line, label=f"{name} (n = {len(values)})")
+        marks = [percentile(values, percent) for percent in (50, 90, 99)]
+        axes.plot(marks, [0.5, 0.9, 0.99], marker, color=colour, markersize=6)
+    axes.set_yticks([0, 0.25, 0.5, 0.75, 0.9, 0.99], ["0", "25", "50", "75", "90", "99"])
+    axes.set(xlabel=f"{what} ({unit})", ylabel="percent of values (p50, p90, p99 marked)")
+    axes.legend(frameon=False, loc="lower right")
+    tidy(axes)
+    footer(picture, lab)
+    return picture
+
+
+def first_token_by_prompt(traces: Sequence[Trace], lab: Connection) -> Picture:
+    """TTFT against the length of the prompt, each answer a dot, the medians joined."""
+    points: dict[int, list[float]] = {}
+    for trace in traces:
+        if trace.prompt_tokens and (value := ttft(trace)) is not None:
+            points.setdefault(trace.prompt_tokens, []).append(value)
+    picture = Picture(7.5, 3.8, "Dots of first-token times over prompt lengths, with a line through the medians.")
+    axes = picture.add_subplot()
+    for tokens, values in points.items():
+        axes.plot([tokens] * len(values), values, "o", color=BLUE, alpha=0.45)
+    lengths = sorted(points)
+    axes.plot(lengths, [median(points[tokens]) for tokens in lengths], "-", color=ORANGE, label="median")
+    axes.set(xlabel=f"tokens in the prompt (n = {len(traces)} answers)", ylabel="first token (s)", ylim=(0, None))
+    axes.legend(frameon=False)
+    tidy(axes)
+    footer(picture, lab)
+    return picture
+
+
+def concurrency(runs: Sequence[Run], lab: Connection) -> Picture:
+    """For each number of answers at once: the median time for each token, and the tokens a second of all together."""
+    picture = Picture(
+        9,
+        3.6,
+        "Two panels over the number of answers at once: left the median time per output token and its 10 to 90 "
+        "percent range, right the tokens per second of all answers together.",
+    )
+    left, right = picture.subplots(1, 2)
+    widths = [run.concurrency for run in runs]
+    values = [[value * 1000 for value in run.values(tpot)] for run in runs]
+    middles = [median(each) for each in values]
+    spread = [
+        [middle - percentile(each, 10) for middle, each in zip(middles, values, strict=True)],
+        [percentile(each, 90) - middle for middle, each in zip(middles, values, strict=True)],
+    ]
+    left.errorbar(widths, middles, spread, color=BLUE, marker="o", capsize=4)
+    left.set(ylabel="time per output token (ms), median, 10 to 90 %", ylim=(0, None))
+    right.plot(widths, [run.tokens_per_second for run in runs], color=ORANGE, marker="s", linestyle="--")
+    right.set(ylabel="tokens per second, all together", ylim=(0, None))
+    for axes in (left, right):
+        axes.set_xlabel(f"answers at once (n = {len(runs[0].traces)} each)")
+        axes.set_xticks(widths)
+        tidy(axes)
+    footer(picture, lab)
+    return picture
+
+
+def streamed_or_whole(trace: Trace, whole: float, lab: Connection) -> Picture:
+    """What is on the screen at each moment: a streamed answer, and the same one that comes whole."""
+    picture = Picture(
+        7.5,
+        3.4,
+        "Two lines over time: the streamed text grows early on, the whole text jumps to 100 percent at the end.",
+    )
+    axes = picture.add_subplot()
+    times = [stamp - trace.request for stamp in trace.chunks]
+    shares = [100 * (index + 1) / len(times) for index in range(len(times))]
+    end = max(whole, e2e(trace) or 0) * 1.05
+    axes.step(
+        [0, *times, end],
+        [0, *shares, 100],
+        where="post",
+        color=BLUE,
+        label=f"streamed: first text after {times[0]:.2f} s",
+    )
+    axes.step(
+        [0, whole, end],
+        [0, 100, 100],
+        where="post",
+        color=ORANGE,
+        linestyle="--",
+        label=f"whole: first text after {whole:.2f} s",
+    )
+    axes.set(xlabel="seconds since the request (n = 1 answer each)", ylabel="percent of the answer on the screen")
+    axes.legend(frameon=False, loc="lower right")
+    tidy(axes)
+    footer(picture, lab)
+    return picture
+
+
+def running(counts: Sequence[tuple[float, int]], stopped: float, lab: Connection) -> Picture:
+    """The endpoint's own count of answers under way, over time, and the moment of Stop."""
+    picture = Picture(
+        7.5, 2.6, "A line that is at one while an answer runs and falls to zero right after a vertical mark named Stop."
+    )
+    axes = picture.add_subplot()
+    axes.step([time for time, _ in counts], [count for _, count in counts], where="post", color=BLUE)
+    axes.axvline(stopped, color=ORANGE, linestyle="--", label="Stop")
+    axes.set(xlabel=f"seconds (n = {len(counts)} looks)", ylabel="answers under way", ylim=(-0.1, None))
+    axes.yaxis.set_major_locator(MaxNLocator(integer=True))
+    axes.legend(frameon=False)
+    tidy(axes)
+    footer(picture, lab)
+    return picture

@@ -1,0 +1,57 @@
+"""A figure that carries its own description, and what all figures share: colours, a footer, the machine."""
+
+from __future__ import annotations
+
+import io
+import os
+import platform
+from typing import TYPE_CHECKING, Any
+
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+    from labkit.connection import Connection
+
+# Okabe and Ito's palette: told apart with every common kind of colour blindness, and in grey by order.
+INK, BLUE, ORANGE, GREEN, PALE = "#222222", "#0072B2", "#D55E00", "#009E73", "#F4F6F8"
+DPI = 110
+
+
+class Picture(Figure):
+    """A figure with alternative text, shown by Jupyter without pyplot and its global state."""
+
+    def __init__(self, width: float, height: float, alt: str) -> None:
+        super().__init__(figsize=(width, height), layout="constrained", facecolor="white")
+        FigureCanvasAgg(self)
+        self.alt = alt
+
+    def png(self) -> bytes:
+        """The picture as PNG."""
+        file = io.BytesIO()
+        self.savefig(file, format="png", dpi=DPI)
+        return file.getvalue()
+
+    def _repr_mimebundle_(self, **_: Any) -> tuple[dict[str, Any], dict[str, Any]]:
+        """What Jupyter shows: the PNG with its description, and the description alone as plain text."""
+        return {"image/png": self.png(), "text/plain": self.alt}, {"image/png": {"alt": self.alt}}
+
+
+def machine() -> str:
+    """Name this machine in a few words: cores, processor family, system, Python."""
+    return f"{os.cpu_count()} cores, {platform.machine()}, {platform.system()}, Python {platform.python_version()}"
+
+
+def footer(picture: Picture, lab: Connection) -> None:
+    """Model, source and machine below the axes, so that a figure that is passed on still says where it is from."""
+    text = f"{lab.model} · {lab.source} · {machine()}"
+    picture.supxlabel(text, fontsize=7, color="#666666", x=0.01, ha="left")
+
+
+def tidy(axes: Axes) -> None:
+    """Take away what carries nothing: two sides of the frame."""
+    axes.spines[["top", "right"]].set_visible(False)
+    axes.grid(color="#E2E2E2", linewidth=0.8)
+    axes.set_axisbelow(True)
