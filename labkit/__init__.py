@@ -15,13 +15,19 @@ if TYPE_CHECKING:
         ModelError,
         RequestError,
         SettingsError,
+        StreamError,
         WorkbookError,
     )
     from labkit.explain import expect, explain
+    from labkit.latency import measure
+    from labkit.streaming import Answer, Trace, stream, stream_sync
+    from labkit.views import ChatView
     from labkit.workbook.exercises import check, hint
 
 __version__ = "0.1.0"
 __all__ = [
+    "Answer",
+    "ChatView",
     "Connection",
     "EndpointError",
     "FetchError",
@@ -32,16 +38,24 @@ __all__ = [
     "RequestError",
     "SettingsError",
     "Source",
+    "StreamError",
+    "Trace",
     "WorkbookError",
     "check",
     "connect",
     "expect",
     "explain",
     "hint",
+    "measure",
+    "stream",
+    "stream_sync",
 ]
 _HOMES = {
     "labkit.connection": {"Connection", "Health", "Source", "connect"},
     "labkit.explain": {"expect", "explain"},
+    "labkit.latency": {"measure"},
+    "labkit.streaming": {"Answer", "Trace", "stream", "stream_sync"},
+    "labkit.views": {"ChatView"},
     "labkit.workbook.exercises": {"check", "hint"},
 }
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from statistics import median
 from typing import TYPE_CHECKING
 
-from matplotlib.ticker import MaxNLocator
+from matplotlib.ticker import MaxNLocator, NullFormatter
 
 from labkit.latency import e2e, percentile, tpot, ttft
 from labkit.plots.picture import BLUE, GREEN, INK, ORANGE, Picture, footer, tidy
@@ -34,6 +34,7 @@ def samples(series: Mapping[str, Sequence[float]], unit: str, title: str, lab: C
     axes.set_yticks(range(len(series)), [f"{name}\n(n = {len(values)})" for name, values in series.items()])
     axes.set(xscale="log", ylim=(-0.6, len(series) - 0.2), xlabel=f"{title} ({unit}, logarithmic axis)")
     axes.xaxis.set_major_formatter("{x:g}")
+    axes.xaxis.set_minor_formatter(NullFormatter())
     axes.grid(axis="x", which="major", color="#DDDDDD")
     axes.spines[["top", "right", "left"]].set_visible(False)
     footer(picture, lab)
@@ -123,7 +124,11 @@ def first_token_by_prompt(traces: Sequence[Trace], lab: Connection) -> Picture:
         axes.plot([tokens] * len(values), values, "o", color=BLUE, alpha=0.45)
     lengths = sorted(points)
     axes.plot(lengths, [median(points[tokens]) for tokens in lengths], "-", color=ORANGE, label="median")
-    axes.set(xlabel=f"tokens in the prompt (n = {len(traces)} answers)", ylabel="first token (s)", ylim=(0, None))
+    axes.set(
+        xlabel=f"tokens in the prompt (n = {sum(map(len, points.values()))} answers)",
+        ylabel="first token (s)",
+        ylim=(0, None),
+    )
     axes.legend(frameon=False)
     tidy(axes)
     footer(picture, lab)
@@ -147,9 +152,9 @@ def concurrency(runs: Sequence[Run], lab: Connection) -> Picture:
         [percentile(each, 90) - middle for middle, each in zip(middles, values, strict=True)],
     ]
     left.errorbar(widths, middles, spread, color=BLUE, marker="o", capsize=4)
-    left.set(ylabel="time per output token (ms), median, 10 to 90 %", ylim=(0, None))
+    left.set(ylabel="ms per output token (median, 10 to 90 %)", ylim=(0, None))
     right.plot(widths, [run.tokens_per_second for run in runs], color=ORANGE, marker="s", linestyle="--")
-    right.set(ylabel="tokens per second, all together", ylim=(0, None))
+    right.set(ylabel="tokens per second, all", ylim=(0, None))
     for axes in (left, right):
         axes.set_xlabel(f"answers at once (n = {len(runs[0].traces)} each)")
         axes.set_xticks(widths)
