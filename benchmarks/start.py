@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 
 ROOT = Path(__file__).resolve().parents[1]
 GIVE_UP_SECONDS = 600
+# Where lab.py looks for an endpoint that somebody else runs here.
+USUAL_PORT = 51211
 FLAGS, STOP = 0, signal.SIGINT
 if sys.platform == "win32":
     FLAGS, STOP = subprocess.CREATE_NEW_PROCESS_GROUP, signal.CTRL_BREAK_EVENT
@@ -84,6 +86,9 @@ class Start:
 
 
 def main() -> int:
+    with socket.socket() as probe:
+        if probe.connect_ex(("127.0.0.1", USUAL_PORT)) == 0:
+            sys.exit(f"something answers on port {USUAL_PORT}, and lab.py would use it: end it first")
     with tempfile.TemporaryDirectory(prefix="labkit-start-", ignore_cleanup_errors=True) as folder:
         return measure(Path(folder))
 
@@ -98,6 +103,7 @@ def measure(place: Path) -> int:
     # So that what is printed is seen when it is printed.
     env["PYTHONUNBUFFERED"] = "1"
 
+    load = f", load {os.getloadavg()[0]:.1f} before" if hasattr(os, "getloadavg") else ""
     began = time.perf_counter()
     subprocess.run(["git", "clone", "--quiet", str(ROOT), str(clone)], check=True, timeout=60)
     cloned = time.perf_counter() - began
@@ -138,7 +144,7 @@ def measure(place: Path) -> int:
 
     print("\nA process on its own (median of 7)")
     good &= imports(python, clone, env)
-    footer()
+    footer(load)
     return 0 if good else 1
 
 
@@ -224,11 +230,11 @@ def line(what: str, value: float, goal: float | None = None, unit: str = "s") ->
     return good
 
 
-def footer() -> None:
+def footer(load: str) -> None:
     """Say what was measured, and on what."""
     git = shutil.which("git") or "git"
     commit = subprocess.run([git, "-C", str(ROOT), "log", "-1", "--format=%h %cs"], capture_output=True, text=True)
-    print(f"\nCommit {commit.stdout.strip()}; {os.cpu_count()} cores, {processor()};")
+    print(f"\nCommit {commit.stdout.strip()}; {os.cpu_count()} cores, {processor()}{load};")
     print(f"Python {platform.python_version()}, {platform.platform()}")
 
 

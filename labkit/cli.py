@@ -43,7 +43,9 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(title="commands", metavar="")
 
     served = commands.add_parser("serve", help="run the endpoint until Ctrl-C")
-    served.add_argument("--port", type=int, help="the endpoint's port (default: 51211, or a free one)")
+    served.add_argument(
+        "--port", type=int, default=argparse.SUPPRESS, help="the endpoint's port (default: 51211, or a free one)"
+    )
     served.add_argument("--mock", action="store_true", help="a scripted endpoint instead of a model, for tests")
     served.set_defaults(run=serve)
 

@@ -9,13 +9,14 @@ import time
 from dataclasses import dataclass, field
 from enum import StrEnum
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+import httpx2
 import openai
 
 from labkit import embedded, endpoints, runtime
 from labkit.errors import EndpointError, LabError
-from labkit.listing import list_models, resolve
+from labkit.listing import is_loopback, list_models, resolve
 from labkit.settings import PREFERRED, Settings, normalize_base_url
 
 if TYPE_CHECKING:
@@ -64,12 +65,25 @@ class Connection:
     @cached_property
     def client(self) -> openai.OpenAI:
         """A client for plain code; made when first asked for."""
-        return openai.OpenAI(base_url=self.base_url, api_key=self.api_key, timeout=TIMEOUT, max_retries=RETRIES)
+        http = openai.DefaultHttpxClient(trust_env=not is_loopback(self.base_url))
+        return openai.OpenAI(http_client=http, **self._options())
 
     @cached_property
     def async_client(self) -> openai.AsyncOpenAI:
         """A client for async code; made when first asked for, and bound to the event loop that first uses it."""
-        return openai.AsyncOpenAI(base_url=self.base_url, api_key=self.api_key, timeout=TIMEOUT, max_retries=RETRIES)
+        http = openai.DefaultAsyncHttpxClient(trust_env=not is_loopback(self.base_url))
+        return openai.AsyncOpenAI(http_client=http, **self._options())
+
+    def _options(self) -> dict[str, Any]:
+        """What both clients are given; a query behind the address, as Azure has, goes with each request."""
+        address = httpx2.URL(self.base_url)
+        return {
+            "base_url": str(address.copy_with(query=None)),
+            "default_query": dict(address.params),
+            "api_key": self.api_key,
+            "timeout": TIMEOUT,
+            "max_retries": RETRIES,
+        }
 
     def health(self) -> Health:
         """Ask for the list of models, which generates nothing. Never raises; takes at most about two seconds."""

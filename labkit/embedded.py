@@ -13,6 +13,7 @@ import os
 import shutil
 import subprocess
 import sys
+import tempfile
 import time
 import zipfile
 from dataclasses import dataclass
@@ -198,9 +199,11 @@ def _bytes_below(place: Path) -> int:
 @contextlib.contextmanager
 def _staging(parent: Path) -> Iterator[Path]:
     """A folder beside the target, gone afterwards. One that a killed process left is taken away first."""
-    stage = parent / ".staging"
-    shutil.rmtree(stage, ignore_errors=True)
-    stage.mkdir(parents=True)
+    parent.mkdir(parents=True, exist_ok=True)
+    for left in parent.glob(".staging*"):
+        shutil.rmtree(left, ignore_errors=True)
+    # A new name each time: a pip whose parent was killed may still be writing into the old one.
+    stage = Path(tempfile.mkdtemp(prefix=".staging", dir=parent))
     try:
         yield stage
     finally:

@@ -35,11 +35,12 @@ def published(cache: Path) -> list[Endpoint]:
     for path in _folder(cache).glob("*.json"):
         try:
             endpoint = Endpoint(**json.loads(path.read_text(encoding="utf-8")))
+            lives = _lives(endpoint)
         except FileNotFoundError:
             continue
         except (OSError, ValueError, TypeError):
-            endpoint = None
-        if endpoint and _lives(endpoint):
+            lives = False  # a file of another version, or half of one
+        if lives:
             found.append(endpoint)
         else:
             path.unlink(missing_ok=True)
@@ -66,7 +67,12 @@ def _folder(cache: Path) -> Path:
 
 
 def _lives(endpoint: Endpoint) -> bool:
-    """Whether the process is the same one: a process id alone may have been given to another since."""
+    """Whether the process is the same one: a process id alone may have been given to another since.
+
+    Raises TypeError or ValueError for what is no endpoint.
+    """
+    if not isinstance(endpoint.pid, int):
+        raise TypeError("a process id is a number")
     try:
         return bool(abs(psutil.Process(endpoint.pid).create_time() - endpoint.started) < 1)
     except psutil.Error:

@@ -22,8 +22,16 @@ class LabError(Exception):
         self.message = message
         self.cure = cure
 
+    def __reduce__(self) -> tuple[object, ...]:
+        """Let it pass whole from one process to another, `cure` being a keyword."""
+        return _again, (type(self), self.message, self.cure)
+
     def __str__(self) -> str:
         return f"{self.message}. To mend it: {self.cure}" if self.cure else self.message
+
+
+def _again(kind: type[LabError], message: str, cure: str) -> LabError:
+    return kind(message, cure=cure)
 
 
 class SettingsError(LabError):

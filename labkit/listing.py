@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import ipaddress
+import json
 import re
-from typing import TYPE_CHECKING
+import time
+from typing import TYPE_CHECKING, Any
 
 import httpx2
-import openai
 
 from labkit import embedded
 from labkit.errors import EndpointError, ModelError
@@ -15,37 +17,67 @@ from labkit.settings import PREFERRED
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-_PROBE = openai.Timeout(2, connect=0.5)
+SECONDS = 2.0
 # Foundry Local's ids end in the kind of build: phi-4-mini-instruct-generic-cpu:5.
 _DEVICE = re.compile(r"-(generic|cuda|trtrtx|tensorrt|openvino|qnn|vitis|webgpu|directml)-(cpu|gpu|npu)$")
 
 
+def is_loopback(base_url: str) -> bool:
+    """Whether an address is this machine itself, which no proxy can reach for us."""
+    host = httpx2.URL(base_url).host
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
 def list_models(base_url: str, api_key: str = "not-needed") -> tuple[str, ...]:
     """The ids that an endpoint lists. Raises EndpointError; takes at most about two seconds."""
-    with openai.OpenAI(base_url=base_url, api_key=api_key, timeout=_PROBE, max_retries=0) as client:
-        try:
-            return tuple(model.id for model in client.models.list())
-        except openai.APITimeoutError as error:
-            raise EndpointError(
-                f"{base_url} does not answer in time",
-                cure="see whether it still runs and start it again (python lab.py serve)",
-            ) from error
-        except openai.APIConnectionError as error:
-            if not isinstance(error.__cause__, httpx2.ConnectError):
-                raise _no_api(base_url) from error
-            raise EndpointError(
-                f"nothing listens on {base_url}",
-                cure="python lab.py serve, then use the address that it prints",
-            ) from error
-        except openai.AuthenticationError as error:
-            raise EndpointError(f"{base_url} refuses the key", cure="set API_KEY to the endpoint's key") from error
-        except openai.APIStatusError as error:
-            raise EndpointError(
-                f"{base_url} answers {error.status_code} where an OpenAI-compatible API lists its models",
-                cure="check the address and its path; most end in /v1",
-            ) from error
-        except (openai.APIError, ValueError, TypeError, AttributeError) as error:
-            raise _no_api(base_url) from error
+    try:
+        status, body = _get(base_url, api_key)
+    except (httpx2.TimeoutException, TimeoutError) as error:
+        raise EndpointError(
+            f"{base_url} does not answer in time",
+            cure="see whether it still runs and start it again (python lab.py serve)",
+        ) from error
+    except (httpx2.ConnectError, httpx2.InvalidURL, httpx2.UnsupportedProtocol) as error:
+        raise EndpointError(
+            f"nothing listens on {base_url}",
+            cure="python lab.py serve, then use the address that it prints",
+        ) from error
+    except httpx2.HTTPError as error:
+        raise _no_api(base_url) from error
+    if status == 401:
+        raise EndpointError(f"{base_url} refuses the key", cure="set API_KEY to the endpoint's key")
+    if status != 200:
+        raise EndpointError(
+            f"{base_url} answers {status} where an OpenAI-compatible API lists its models",
+            cure="check the address and its path; most end in /v1",
+        )
+    try:
+        ids = [model["id"] for model in json.loads(body)["data"]]
+    except (ValueError, TypeError, KeyError) as error:
+        raise _no_api(base_url) from error
+    if not all(isinstance(name, str) for name in ids):
+        raise _no_api(base_url)
+    return tuple(ids)
+
+
+def _get(base_url: str, api_key: str) -> tuple[int, bytes]:
+    """Status and body of the list, within SECONDS in all, however slowly the other side sends."""
+    address = httpx2.URL(base_url)
+    headers = {"Authorization": f"Bearer {api_key}"}
+    deadline = time.monotonic() + SECONDS
+    with (
+        httpx2.Client(timeout=httpx2.Timeout(SECONDS, connect=0.5), trust_env=not is_loopback(base_url)) as client,
+        client.stream("GET", address.copy_with(path=address.path.rstrip("/") + "/models"), headers=headers) as reply,
+    ):
+        body = b""
+        for part in reply.iter_bytes():
+            body += part
+            if time.monotonic() > deadline:
+                raise TimeoutError
+        return reply.status_code, body
 
 
 def _no_api(base_url: str) -> EndpointError:
@@ -60,24 +92,24 @@ def resolve(wanted: str | None, listed: Iterable[str], where: str) -> str:
 
     With nothing wanted: phi-4-mini, else the embedded model, else the only one that is listed.
     An id counts as its alias when what is left without version, device and "-instruct" is the alias.
-    Raises ModelError that names what is listed.
+    Case does not matter. Raises ModelError that names what is listed.
     """
-    ids = sorted(listed, key=lambda model: (_parts(model)[0], -_parts(model)[1]))
+    ids = sorted(listed, key=_by_name_newest_first)
+    names = ", ".join(ids) or "none"
     if wanted is None:
         preferred = [model for alias in (PREFERRED, embedded.ALIAS) for model in ids if _is(alias, model)]
         if preferred or len(ids) == 1:
             return (preferred or ids)[0]
+        if not ids:
+            raise ModelError(f"{where} lists no model", cure="load a model there, or give another address")
         raise ModelError(
-            f"{where} lists {len(ids)} models and MODEL is not set: {', '.join(ids)}",
-            cure="set MODEL to one of them",
+            f"{where} lists {len(ids)} models and MODEL is not set: {names}", cure="set MODEL to one of them"
         )
-    if wanted in ids:
-        return wanted
-    for model in ids:
-        if _is(wanted, model):
+    for model in sorted(ids, key=lambda model: model != wanted):
+        if wanted.lower() == model.lower() or _is(wanted, model):
             return model
     raise ModelError(
-        f"{where} has no model {wanted!r} (it lists: {', '.join(ids) or 'none'})",
+        f"{where} has no model {wanted!r} (it lists: {names})",
         cure="set MODEL to one that is listed, or load the model there",
     )
 
@@ -86,6 +118,11 @@ def _parts(model: str) -> tuple[str, int]:
     """An id's name in lower case, and its version (0 without one)."""
     name, _, version = model.lower().rpartition(":")
     return (name, int(version)) if name and version.isdigit() else (model.lower(), 0)
+
+
+def _by_name_newest_first(model: str) -> Any:
+    name, version = _parts(model)
+    return name, -version
 
 
 def _is(wanted: str, model: str) -> bool:

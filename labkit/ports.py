@@ -39,7 +39,9 @@ def pick(asked: int | None, preferred: int) -> int:
 
     Raises EndpointError when the port that was asked for is taken.
     """
-    if asked:
+    if asked is not None:
+        if not 0 < asked < 65536:
+            raise EndpointError(f"{asked} is no port", cure="choose a --port from 1 to 65535, or leave it out")
         if not is_free(asked):
             raise EndpointError(f"port {asked} on 127.0.0.1 is taken", cure="choose another --port, or leave it out")
         return asked

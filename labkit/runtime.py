@@ -5,14 +5,13 @@ This is the only module that names foundry-local-sdk 2.x. Its manager is one for
 
 from __future__ import annotations
 
-import contextlib
 import json
 import threading
 from concurrent.futures import ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from labkit import embedded
 from labkit.errors import FoundryError, ModelError
@@ -69,7 +68,7 @@ def choose(cache: Path, model: str | None) -> Choice:
     for folder in _catalog_folders(cache):
         if alias := _cached_alias(folder, model or PREFERRED):
             return Choice(alias, folder, cached=True)
-    if model is None or model in (embedded.ALIAS, embedded.NAME, embedded.MODEL_ID):
+    if model is None or model.lower() in (embedded.ALIAS, embedded.NAME, embedded.MODEL_ID):
         return Choice(embedded.ALIAS, embedded.folder(cache), embedded.is_installed(cache))
     return Choice(model, _catalog_folders(cache)[0], cached=False)
 
@@ -185,19 +184,27 @@ def _catalog_folders(cache: Path) -> tuple[Path, Path]:
 
 
 def _cached_alias(folder: Path, wanted: str) -> str | None:
-    """The alias of a model that this folder both names in its catalog snapshot and holds whole."""
-    try:
-        entries = json.loads((folder / "foundry.modelinfo.json").read_text(encoding="utf-8"))["models"]
-    except (OSError, ValueError, KeyError):
-        return None
-    named = [item for item in entries if wanted in (item["alias"], item["name"], item["id"])]
+    """The alias of a model that this folder both names in its catalog snapshot and holds whole; case is ignored."""
+    names = ("alias", "name", "id")
+    entries = [entry for entry in _list_in(folder / "foundry.modelinfo.json", "models") if isinstance(entry, dict)]
+    named = [
+        {name: str(entry.get(name)) for name in names}
+        for entry in entries
+        if wanted.lower() in {str(entry.get(name)).lower() for name in names}
+    ]
     if not named:
         return None
-    present = set()
-    for path in folder.rglob("inference_model.json"):
-        with contextlib.suppress(OSError, ValueError, KeyError):
-            present.add(json.loads(path.read_text(encoding="utf-8"))["Name"])
-    return next((item["alias"] for item in named if item["id"] in present), None)
+    present = {name for path in folder.rglob("inference_model.json") for name in _list_in(path, "Name")}
+    return next((entry["alias"] for entry in named if entry["id"] in present), None)
+
+
+def _list_in(path: Path, field: str) -> list[Any]:
+    """A field of a JSON file as a list; nothing where the file is missing, broken or of another form."""
+    try:
+        value = json.loads(path.read_text(encoding="utf-8"))[field]
+    except (OSError, ValueError, KeyError, TypeError):
+        return []
+    return value if isinstance(value, list) else [value]
 
 
 class _NotFound(BaseHTTPRequestHandler):

@@ -64,8 +64,8 @@ def normalize_base_url(address: str) -> str:
     Raises SettingsError where there is no http(s) host and port that could be asked.
     """
     cure = "write it as http://127.0.0.1:51211/v1, or leave BASE_URL unset to use Foundry Local on this machine"
-    parts = urlsplit(address if "//" in address else f"http://{address}")
     try:
+        parts = urlsplit(address if "//" in address else f"http://{address}")
         usable = parts.scheme in {"http", "https"} and bool(parts.hostname) and parts.port != 0
     except ValueError:
         usable = False

