@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import threading
 from concurrent.futures import ThreadPoolExecutor, wait
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -33,22 +33,21 @@ class Runtime:
     alias: str
     # Whether this value started the process-wide manager, and so ends it.
     owner: bool
+    manager: FoundryLocalManager = field(repr=False, compare=False)
 
     def stop_asked(self) -> bool:
-        """Whether somebody asked the web service to end (POST /shutdown)."""
-        manager = _manager()
-        return manager is None or manager.is_shutdown_requested()
+        """Whether this runtime has ended, or somebody asked it to (POST /shutdown)."""
+        return _manager() is not self.manager or self.manager.is_shutdown_requested()
 
     def close(self, seconds: float = 5) -> bool:
         """Unload and stop, if this value started the runtime; False when it has not ended within `seconds`.
 
         It takes one to three seconds, but never ends in 2.2.1 once somebody has posted /shutdown.
         """
-        manager = _manager()
-        if not self.owner or manager is None:
+        if not self.owner or _manager() is not self.manager:
             return True
         # In a thread: a close that Ctrl-C cuts short is never finished, and the SDK waits for it at exit.
-        closing = threading.Thread(target=manager.close, daemon=True)
+        closing = threading.Thread(target=self.manager.close, daemon=True)
         closing.start()
         closing.join(seconds)
         return not closing.is_alive()
@@ -61,13 +60,16 @@ class Choice:
     alias: str
     folder: Path
     cached: bool
+    # The very build, where an id was asked for and not an alias.
+    variant: str | None = None
 
 
 def choose(cache: Path, model: str | None) -> Choice:
     """The model that is meant: `model`, or with none phi-4-mini if it is here, else the embedded one."""
     for folder in _catalog_folders(cache):
-        if alias := _cached_alias(folder, model or PREFERRED):
-            return Choice(alias, folder, cached=True)
+        if found := _cached(folder, model or PREFERRED):
+            alias, variant = found
+            return Choice(alias, folder, cached=True, variant=variant)
     if model is None or model.lower() in (embedded.ALIAS, embedded.NAME, embedded.MODEL_ID):
         return Choice(embedded.ALIAS, embedded.folder(cache), embedded.is_installed(cache))
     return Choice(model, _catalog_folders(cache)[0], cached=False)
@@ -101,7 +103,7 @@ def start(cache: Path, model: str | None = None, *, port: int = 0) -> Runtime:
             raise _failure(error, port) from error
         raise
     address = (manager.urls or [""])[0].rstrip("/")
-    return Runtime(f"{address}/v1", loaded.id, loaded.alias, owner)
+    return Runtime(f"{address}/v1", loaded.id, loaded.alias, owner, manager)
 
 
 def configuration(cache: Path, choice: Choice | None = None, *, port: int = 0) -> Configuration:
@@ -128,7 +130,8 @@ def configuration(cache: Path, choice: Choice | None = None, *, port: int = 0) -
 
 def _load(manager: FoundryLocalManager, choice: Choice, *, joined: bool) -> IModel:
     catalog = manager.catalog
-    model = catalog.get_model(choice.alias) or catalog.get_model_variant(choice.alias)
+    variant = choice.variant or choice.alias
+    model = catalog.get_model_variant(variant) if ":" in variant else catalog.get_model(variant)
     if model is None:
         known = ", ".join(sorted(item.alias for item in catalog.list_models())) or "none"
         raise ModelError(
@@ -183,8 +186,11 @@ def _catalog_folders(cache: Path) -> tuple[Path, Path]:
     return cache / "catalog", Path.home() / ".foundry" / "cache" / "models"
 
 
-def _cached_alias(folder: Path, wanted: str) -> str | None:
-    """The alias of a model that this folder both names in its catalog snapshot and holds whole; case is ignored."""
+def _cached(folder: Path, wanted: str) -> tuple[str, str | None] | None:
+    """The alias of a model that this folder both names in its catalog snapshot and holds whole; case is ignored.
+
+    Beside it the full id, where `wanted` is one or lacks only the version.
+    """
     names = ("alias", "name", "id")
     entries = [entry for entry in _list_in(folder / "foundry.modelinfo.json", "models") if isinstance(entry, dict)]
     named = [
@@ -195,7 +201,10 @@ def _cached_alias(folder: Path, wanted: str) -> str | None:
     if not named:
         return None
     present = {name for path in folder.rglob("inference_model.json") for name in _list_in(path, "Name")}
-    return next((entry["alias"] for entry in named if entry["id"] in present), None)
+    here = next((entry for entry in named if entry["id"] in present), None)
+    if here is None:
+        return None
+    return here["alias"], None if here["alias"].lower() == wanted.lower() else here["id"]
 
 
 def _list_in(path: Path, field: str) -> list[Any]:
