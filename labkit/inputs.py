@@ -59,12 +59,13 @@ class MessageBox(anywidget.AnyWidget):
 
     def __init__(self, send: Callable[[str], None], stop: Callable[[], None]) -> None:
         super().__init__()
-        self._send, self._stop = send, stop
+        # Not `_send`: ipywidgets has a method of that name.
+        self._on_send, self._on_stop = send, stop
         self.on_msg(self._heard)
 
     def _heard(self, _: object, content: dict[str, Any], __: object) -> None:
         text = str(content.get("text") or "").strip()
         if content.get("kind") == "stop":
-            self._stop()
+            self._on_stop()
         elif content.get("kind") == "send" and text:
-            self._send(text)
+            self._on_send(text)

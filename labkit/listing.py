@@ -45,6 +45,11 @@ def list_models(base_url: str, api_key: str = "not-needed") -> tuple[str, ...]:
             f"nothing listens on {base_url}",
             cure="python lab.py serve, then use the address that it prints",
         ) from error
+    except UnicodeEncodeError as error:
+        raise EndpointError(
+            f"{base_url} cannot be sent the key: it has a character that no header can carry",
+            cure="set API_KEY again, without typographic marks",
+        ) from error
     except httpx2.HTTPError as error:
         raise _no_api(base_url) from error
     if status == 401:
@@ -69,7 +74,9 @@ def _get(base_url: str, api_key: str) -> tuple[int, bytes]:
     headers = {"Authorization": f"Bearer {api_key}"}
     deadline = time.monotonic() + SECONDS
     with (
-        httpx2.Client(timeout=httpx2.Timeout(SECONDS, connect=0.5), trust_env=not is_loopback(base_url)) as client,
+        httpx2.Client(
+            timeout=httpx2.Timeout(SECONDS, connect=0.5), trust_env=not is_loopback(base_url), follow_redirects=True
+        ) as client,
         client.stream("GET", address.copy_with(path=address.path.rstrip("/") + "/models"), headers=headers) as reply,
     ):
         body = b""

@@ -15,11 +15,13 @@ from typing import TYPE_CHECKING, Any
 
 from labkit import embedded
 from labkit.errors import FoundryError, ModelError
+from labkit.listing import resolve
 from labkit.progress import bar
 from labkit.settings import PREFERRED
 
 if TYPE_CHECKING:
     from foundry_local_sdk import Configuration, FoundryLocalManager, IModel
+    from foundry_local_sdk.catalog import Catalog
 
 PORT = 51211
 
@@ -130,8 +132,7 @@ def configuration(cache: Path, choice: Choice | None = None, *, port: int = 0) -
 
 def _load(manager: FoundryLocalManager, choice: Choice, *, joined: bool) -> IModel:
     catalog = manager.catalog
-    variant = choice.variant or choice.alias
-    model = catalog.get_model_variant(variant) if ":" in variant else catalog.get_model(variant)
+    model = _find(catalog, choice.variant or choice.alias)
     if model is None:
         known = ", ".join(sorted(item.alias for item in catalog.list_models())) or "none"
         raise ModelError(
@@ -145,6 +146,19 @@ def _load(manager: FoundryLocalManager, choice: Choice, *, joined: bool) -> IMod
     if not model.is_loaded:
         model.load()
     return model
+
+
+def _find(catalog: Catalog, wanted: str) -> IModel | None:
+    """The model of an alias, or the build of an id, which may lack its version; the SDK alone wants them exact."""
+    models = catalog.list_models()
+    for model in models:
+        if model.alias.lower() == wanted.lower():
+            return model
+    builds = {build.id: build for model in models for build in model.variants}
+    try:
+        return builds[resolve(wanted, builds, "the catalog")]
+    except ModelError:
+        return None
 
 
 def download(model: IModel) -> None:
@@ -162,14 +176,13 @@ def download(model: IModel) -> None:
         bar(f"Downloading {model.alias}", total=100, unit="%") as advance,
         ThreadPoolExecutor(max_workers=1) as pool,
     ):
-        work = pool.submit(model.download, advance, cancel)
         try:
+            work = pool.submit(model.download, advance, cancel)
             while wait([work], timeout=0.1).not_done:
                 pass
             work.result()
         except KeyboardInterrupt:
             cancel.set()
-            wait([work])
             raise ModelError(
                 f"the download of {model.alias} was cancelled",
                 cure="start again to go on with it, or leave MODEL unset to use the embedded model",

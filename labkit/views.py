@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from labkit.errors import LabError
+from labkit.explain import explain
 from labkit.latency import rate, ttft
 from labkit.streaming import Answer, End, stream
 
@@ -234,10 +235,14 @@ class _Chat(Sink):
         self.answering = self.loop.create_task(self._answer(question))
 
     async def _answer(self, question: str) -> None:
-        self.turns.append(f"<p><b>You:</b> {html.escape(question)}</p>")
-        self.said.value, self.input.busy = "".join(self.turns), True
         try:
+            self.turns.append(f"<p><b>You:</b> {html.escape(question)}</p>")
+            self.said.value, self.input.busy = "".join(self.turns), True
             await self.view.follow(question, self)
+        except Exception as error:
+            # Nobody awaits this task: what goes wrong here would be lost.
+            self.line.value = html.escape(str(explain(error)))
+            raise
         finally:
             self.input.busy = False
 

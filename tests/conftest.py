@@ -108,9 +108,9 @@ def gguf_file(cache: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def linked_model(model_dir: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """The embedded model's files on the disk of the tests, so that a further link to them costs nothing."""
+    """A copy of the embedded model's files, to which further links cost nothing; onnx refuses files with links."""
     place = tmp_path_factory.mktemp("model") / model_dir.name
-    link(model_dir, place)
+    shutil.copytree(model_dir, place)
     yield place
     shutil.rmtree(place, ignore_errors=True)
 
@@ -242,6 +242,7 @@ def served(linked_model: Path, tmp_path_factory: pytest.TempPathFactory) -> Iter
             yield serving.base_url, serving.model
             serving.process.terminate()
             assert serving.process.wait(20) == 0 or sys.platform == "win32"
+    shutil.rmtree(own, ignore_errors=True)
 
 
 @dataclass(frozen=True)
@@ -251,6 +252,7 @@ class Reply:
     body: bytes | Iterable[bytes] = b""
     status: int = 200
     kind: str = "application/json"
+    headers: dict[str, str] = field(default_factory=dict)
 
     @classmethod
     def json(cls, value: object, status: int = 200) -> Reply:
@@ -298,7 +300,8 @@ class _Handler(BaseHTTPRequestHandler):
         server.asked.append(asked)
         reply = server.answer(asked)
         self.send_response(reply.status)
-        self.send_header("Content-Type", reply.kind)
+        for name, value in {"Content-Type": reply.kind, **reply.headers}.items():
+            self.send_header(name, value)
         self.end_headers()
         for piece in [reply.body] if isinstance(reply.body, bytes) else reply.body:
             self.wfile.write(piece)

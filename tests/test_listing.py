@@ -81,6 +81,19 @@ def test_key_is_sent(loopback: Serve) -> None:
     assert list_models(server.base_url, "k") == ("a",)
 
 
+def test_key_that_no_header_can_carry(loopback: Serve) -> None:
+    """A stray character from a word processor is an error of the same tree."""
+    with pytest.raises(EndpointError, match="the key"):
+        list_models(loopback(Reply.models("a")).base_url, "k–1")
+
+
+def test_redirection_is_followed(loopback: Serve) -> None:
+    """Chat follows one, so the list does too."""
+    target = loopback(Reply.models("a"))
+    server = loopback(Reply(status=307, headers={"Location": f"{target.base_url}/models"}))
+    assert list_models(server.base_url) == ("a",)
+
+
 def test_proxy_is_not_asked_for_loopback(loopback: Serve, closed_port: int, monkeypatch: pytest.MonkeyPatch) -> None:
     """The proxy of a company cannot reach this machine's own endpoint, and need not."""
     server = loopback(Reply.models("a"))

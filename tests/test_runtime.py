@@ -140,6 +140,15 @@ def test_variant_that_was_asked_for(linked_model: Path, own_cache: Path) -> None
 
 
 @pytest.mark.live
+def test_catalog_is_asked_by_any_name(linked_model: Path, own_cache: Path, tmp_path: Path) -> None:
+    """A model that is not known to be here is looked for under all its names too; the SDK alone wants them exact."""
+    catalog_model(own_cache / "catalog", model=linked_model)
+    runtime.start(own_cache)
+    names = ["Phi-4-Mini", PHI, f"{PHI}:1".upper()]
+    assert [runtime.start(tmp_path / "empty", name).model for name in names] == [f"{PHI}:1"] * 3
+
+
+@pytest.mark.live
 def test_close_ends_this_runtime_and_no_other(own_cache: Path) -> None:
     """One manager is allowed in a process: it goes, another can begin, and closing again leaves that one alone."""
     first = runtime.start(own_cache)

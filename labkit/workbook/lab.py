@@ -37,7 +37,6 @@ def jupyterlab(port: int, log: Path) -> Iterator[tuple[subprocess.Popen[bytes], 
         "ServerApp.open_browser": "False",
         "ServerApp.root_dir": str(ROOT),
         "ServerApp.preferred_dir": str(ROOT / "work"),
-        "LabApp.news_url": "None",
         "LabApp.check_for_updates_class": "jupyterlab.NeverCheckForUpdate",
         "LabApp.extension_manager": "readonly",
     }
@@ -45,6 +44,7 @@ def jupyterlab(port: int, log: Path) -> Iterator[tuple[subprocess.Popen[bytes], 
     if hasattr(os, "geteuid") and os.geteuid() == 0:
         command.append("--allow-root")
     log.parent.mkdir(parents=True, exist_ok=True)
+    settings = [str(ROOT / "labkit" / "workbook" / "jupyter"), *filter(None, [os.environ.get("JUPYTER_CONFIG_PATH")])]
     # A session of its own: Ctrl-C in the terminal reaches us alone, and we end JupyterLab in good order.
     flags = 0
     if sys.platform == "win32":
@@ -52,7 +52,7 @@ def jupyterlab(port: int, log: Path) -> Iterator[tuple[subprocess.Popen[bytes], 
     with log.open("wb") as output:
         process = subprocess.Popen(
             command,
-            env=os.environ | {"JUPYTER_TOKEN": token},
+            env=os.environ | {"JUPYTER_TOKEN": token, "JUPYTER_CONFIG_PATH": os.pathsep.join(settings)},
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=output,
@@ -74,9 +74,10 @@ def wait_until_up(process: subprocess.Popen[bytes], address: str, log: Path) -> 
     """Wait until JupyterLab answers. Raises WorkbookError with its last line when it ends or takes too long."""
     status = address.split("/lab/")[0] + "/api/status?" + address.partition("?")[2]
     give_up = time.monotonic() + START_SECONDS
+    direct = urllib.request.build_opener(urllib.request.ProxyHandler({}))
     while time.monotonic() < give_up and process.poll() is None:
         try:
-            with urllib.request.urlopen(status, timeout=2):
+            with direct.open(status, timeout=2):
                 return
         except (urllib.error.URLError, OSError):
             time.sleep(0.05)
