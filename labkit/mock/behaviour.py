@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import threading
 from collections import deque
 from dataclasses import asdict, dataclass, field, replace
@@ -19,9 +20,9 @@ class Fault(StrEnum):
     RATE_LIMIT = "rate_limit"  # 429 with Retry-After
     SERVER_ERROR = "server_error"  # 500
     DROP = "drop"  # the connection breaks in the middle of the answer
-    TRUNCATE = "truncate"  # the stream ends in good order, but without finish_reason and [DONE]
+    TRUNCATE = "truncate"  # the answer ends in good order, but too early and without finish_reason and [DONE]
     HANG = "hang"  # accepted, and then nothing, not even headers
-    HANG_FIRST = "hang_first"  # headers and the role, and then nothing
+    HANG_FIRST = "hang_first"  # the headers of a stream, and then nothing
     HANG_MIDDLE = "hang_middle"  # some text, and then nothing
     OVERFLOW = "overflow"  # the context window is exceeded: 400, or an error event in a 200 stream
     SLOW_LORIS = "slow_loris"  # bytes trickle in, so that no line is whole for long
@@ -35,12 +36,17 @@ class Step:
     after: int = 3
     retry_after: float = 1.0
 
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "fault", Fault(self.fault))
+        _at_least(0, after=self.after, retry_after=self.retry_after)
+
 
 @dataclass(frozen=True)
 class Behaviour:
-    """`first_token` in seconds from request to first text, then `rate` tokens a second; `slots` at once.
+    """`first_token` in seconds from a slot to the first text, then `rate` tokens a second; `slots` at once.
 
     More requests than slots wait in the order in which they came. `context` counts tokens.
+    Raises ValueError for what makes no sense.
     """
 
     first_token: float = 0.05
@@ -49,10 +55,43 @@ class Behaviour:
     context: int = 8192
     model: str = "mock-model-generic-cpu:1"
 
+    def __post_init__(self) -> None:
+        _at_least(0, first_token=self.first_token)
+        _at_least(0.001, rate=self.rate)
+        _at_least(1, slots=self.slots, context=self.context)
+        if not isinstance(self.model, str) or not self.model:
+            raise ValueError(f"model must be a name, not {self.model!r}")
+
+    @property
+    def alias(self) -> str:
+        """The short name, which `/models/load` takes."""
+        return self.model.split("-generic-")[0]
+
+    @property
+    def most_tokens(self) -> int:
+        """How long an answer gets when the request sets no limit."""
+        return min(2048, self.context // 4)
+
+    def due(self, number: int) -> float:
+        """Seconds from a slot to the token of this number. They do not count from each other: delays do not add up."""
+        return self.first_token + number / self.rate
+
+
+def _at_least(least: float, **values: float) -> None:
+    for name, value in values.items():
+        whole = name in ("slots", "context", "after")
+        right = isinstance(value, int if whole else int | float) and not isinstance(value, bool)
+        if not right or not math.isfinite(value) or value < least:
+            raise ValueError(f"{name} must be a {'whole ' if whole else ''}number from {least} up, not {value!r}")
+
 
 @dataclass(frozen=True)
 class Counters:
-    """Chat requests since the start: `running` now, the most at once, and how the others ended."""
+    """Chat requests since the start: `waiting` for a slot, `running` now, the `most` at once, and how others ended.
+
+    `ended` ones came to the end of their text, `aborted` ones were broken off by the client or by a fault,
+    `refused` ones got an error instead.
+    """
 
     started: int = 0
     waiting: int = 0
@@ -91,14 +130,18 @@ class State:
         with self._lock:
             return self._steps.popleft() if self._steps else Step(Fault.NONE)
 
-    def change(self, settings: dict[str, Any]) -> None:
-        """Take what `PUT /mock` was sent: fields of Behaviour, and `faults` as a list of steps or names."""
-        faults = settings.pop("faults", [])
-        with self._lock:
-            self.behaviour = replace(self.behaviour, **settings)
-        self.queue(
-            Step(**item | {"fault": Fault(item["fault"])}) if isinstance(item, dict) else Fault(item) for item in faults
-        )
+    def change(self, settings: Any) -> None:
+        """Take what `PUT /mock` was sent: fields of Behaviour, and `faults` as a list of steps or names.
+
+        Raises ValueError or TypeError for what makes no sense, and then has changed nothing.
+        """
+        if not isinstance(settings, dict):
+            raise TypeError("settings must be an object")
+        faults = settings.get("faults", [])
+        steps = [Step(**item) if isinstance(item, dict) else Step(item) for item in faults]
+        behaviour = replace(self.behaviour, **{name: value for name, value in settings.items() if name != "faults"})
+        self.behaviour = behaviour
+        self.queue(steps)
 
     def as_json(self) -> dict[str, Any]:
         """What `GET /mock` answers."""

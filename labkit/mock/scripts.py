@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
-    from labkit.mock.wire import Message
+    from labkit.mock.asked import Message
 
 # A piece is a word or a sign with the white space before it: close to what a tokenizer makes of plain text.
 _PIECE = re.compile(r"\s*(?:\w+|[^\w\s])|\s+$")
@@ -29,6 +30,40 @@ _ANSWERS = {
 }
 
 
+@dataclass(frozen=True)
+class Script:
+    """What is sent, piece by piece; how many tokens that took, and why it ended.
+
+    The tokens that a stop string was found in count too, so there can be more tokens than pieces.
+    An answer without a reason for its end was broken off.
+    """
+
+    pieces: tuple[str, ...]
+    tokens: int
+    finish: str | None
+
+
+def script(messages: Sequence[Message], limit: int, stops: Sequence[str]) -> Script:
+    """The answer to a conversation, cut off after `limit` tokens or before a stop string."""
+    parts = pieces(answer(messages))
+    text = ""
+    for tokens, piece in enumerate(parts[:limit], 1):
+        text += piece
+        if found := [text.index(stop) for stop in stops if stop in text]:
+            return Script(tuple(_first(parts, min(found))), tokens, "stop")
+    kept = tuple(parts[:limit])
+    return Script(kept, len(kept), "length" if len(parts) > limit else "stop")
+
+
+def _first(parts: Sequence[str], length: int) -> Iterator[str]:
+    """The pieces of the first `length` characters."""
+    for piece in parts:
+        if length <= 0:
+            return
+        yield piece[:length]
+        length -= len(piece)
+
+
 def pieces(text: str) -> list[str]:
     """Cut a text into the pieces that the mock sends, one a chunk; joined they are the text again."""
     return _PIECE.findall(text)
@@ -38,7 +73,7 @@ def answer(messages: Sequence[Message]) -> str:
     """The answer to a conversation; the same one each time."""
     question = next((message.content for message in reversed(messages) if message.role == "user"), "")
     lowered = question.lower()
-    if match := re.search(r"count to (\d+)", lowered):
+    if match := re.search(r"count to (\d{1,5})\b", lowered):
         return " ".join(str(number) for number in range(1, int(match[1]) + 1))
     if "what is my name" in lowered:
         return _name(messages)

@@ -1,98 +1,60 @@
-"""The bodies of Foundry Local 2.2.1's API, as it was recorded: chat, models, errors."""
+"""The bodies of Foundry Local 2.2.1's API, as they were recorded: chat, models, embeddings, errors, events."""
 
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
 from typing import Any
 
 CREATED = 1_767_225_600
-
-
-@dataclass(frozen=True)
-class Message:
-    """One message of a conversation."""
-
-    role: str
-    content: str
-
-
-@dataclass(frozen=True)
-class ChatRequest:
-    """The part of a chat request that the runtime heeds; the rest it ignores, as `n` and `logprobs`."""
-
-    model: str
-    messages: tuple[Message, ...]
-    stream: bool
-    include_usage: bool
-    max_tokens: int | None
-    stop: tuple[str, ...]
+# While a stream has nothing to say, the runtime sends this comment after each quarter of a second.
+KEEP_ALIVE = b": keep-alive\n\n"
+SILENCE = 0.25
+# 2.2.1 does send these headers of a stream twice.
+STREAM_HEADERS = [(b"content-type", b"text/event-stream"), (b"cache-control", b"no-cache")] * 2
+JSON_HEADERS = [(b"content-type", b"application/json")]
+_LATE_PREFIX = {400: "Invalid request: ", 500: "Inference failed: "}
 
 
 class Refusal(Exception):  # noqa: N818 - it is an answer, not a failure of this program
-    """A request that is answered with an error body."""
+    """A request that is answered with an error.
 
-    def __init__(self, status: int, message: str, headers: dict[str, str] | None = None) -> None:
+    A `late` one is found only when the answer begins: with an answer in one piece its message has a prefix, and
+    of a stream, whose status 200 is sent by then, it is the only event.
+    """
+
+    def __init__(self, status: int, message: str, *, late: bool = False, headers: dict[str, str] | None = None) -> None:
         super().__init__(message)
         self.status = status
         self.message = message
+        self.late = late
         self.headers = headers or {}
 
     @property
     def body(self) -> dict[str, Any]:
-        """The error as JSON; a fault of the server has another type than a bad request."""
+        """The error as an answer of its own."""
+        return self._error((_LATE_PREFIX[self.status] if self.late else "") + self.message)
+
+    @property
+    def event(self) -> dict[str, Any]:
+        """The error as an event of a stream."""
+        return self._error(self.message)
+
+    def _error(self, message: str) -> dict[str, Any]:
         kind = "server_error" if self.status >= 500 else "invalid_request_error"
-        return {"error": {"code": None, "message": self.message, "param": None, "type": kind}}
+        return {"error": {"code": None, "message": message, "param": None, "type": kind}}
 
 
-def parse(body: bytes) -> ChatRequest:
-    """Read a chat request as strictly as the runtime does. Raises Refusal with status 400."""
-    if not body:
-        raise Refusal(400, "Empty request body")
-    try:
-        data = json.loads(body)
-    except ValueError as error:
-        raise Refusal(400, f"Invalid JSON: {error}") from error
-    for key in ("model", "messages"):
-        if key not in data:
-            raise Refusal(400, f"Invalid request: key '{key}' not found")
-    if not isinstance(data["messages"], list):
-        raise Refusal(400, "Invalid request: messages must be an array")
-    if not data["messages"]:
-        raise Refusal(400, "Missing required field: messages")
-    _check_ranges(data)
-    messages = tuple(Message(item.get("role", ""), _text(item.get("content"))) for item in data["messages"])
-    if not any(message.content for message in messages):
-        raise Refusal(400, "Invalid request: the request has nothing to generate from")
-    stop = data.get("stop") or ()
-    limit = data.get("max_completion_tokens", data.get("max_tokens"))
-    return ChatRequest(
-        model=data["model"],
-        messages=messages,
-        stream=bool(data.get("stream")),
-        include_usage=bool((data.get("stream_options") or {}).get("include_usage")),
-        max_tokens=limit,
-        stop=(stop,) if isinstance(stop, str) else tuple(stop),
+def unknown_model(name: str) -> Refusal:
+    """What is said about a model that the catalog does not have; chat wants the full id, load the alias."""
+    return Refusal(404, f"Model not found: No model matching '{name}'")
+
+
+def no_route(method: str, path: str) -> str:
+    """What an address is answered that does not exist, or not with this method."""
+    text = (
+        f"server=mock\ncode=404\ndescription=Not Found\nmessage=No mapping for HTTP-method: '{method}', URL: '{path}'"
     )
-
-
-def _check_ranges(data: dict[str, Any]) -> None:
-    if not 0 <= (data.get("temperature") or 0) <= 2:
-        raise Refusal(400, "Invalid request: temperature must be in the range [0.0, 2.0]")
-    if not 0 <= (data.get("top_p") or 0) <= 1:
-        raise Refusal(400, "Invalid request: top_p must be finite and in the range [0.0, 1.0]")
-    for name in ("max_tokens", "max_completion_tokens"):
-        if data.get(name) is not None and data[name] < 1:
-            raise Refusal(400, "Invalid request: max_output_tokens must be >= 1")
-    if data.get("tools"):
-        raise Refusal(500, "Inference failed: structured tool calling requires tool markers")
-
-
-def _text(content: Any) -> str:
-    """A message's text: plain, or the text parts of a list of parts."""
-    if isinstance(content, list):
-        return "".join(part.get("text", "") for part in content if isinstance(part, dict))
-    return content or ""
+    return text + "\n"
 
 
 def model(name: str) -> dict[str, Any]:
@@ -111,7 +73,7 @@ def usage(prompt: int, completion: int) -> dict[str, Any]:
     }
 
 
-def completion(answer_id: str, name: str, text: str, finish: str, counted: dict[str, Any]) -> dict[str, Any]:
+def completion(answer_id: str, name: str, text: str, finish: str | None, counted: dict[str, Any]) -> dict[str, Any]:
     """A whole answer."""
     message = {"content": text, "refusal": None, "role": "assistant"}
     choice = {"finish_reason": finish, "index": 0, "logprobs": None, "message": message}
@@ -140,7 +102,17 @@ def _envelope(answer_id: str, name: str, kind: str, choices: list[dict[str, Any]
     }
 
 
+def embeddings(name: str, vectors: list[list[float]]) -> dict[str, Any]:
+    """The vectors of some texts; the runtime counts no tokens here."""
+    rows = [{"embedding": vector, "index": index, "object": "embedding"} for index, vector in enumerate(vectors)]
+    return {"data": rows, "model": name, "object": "list", "usage": {"prompt_tokens": 0, "total_tokens": 0}}
+
+
+def encode(body: dict[str, Any]) -> bytes:
+    """JSON as the runtime writes it: no spaces, and letters as they are."""
+    return json.dumps(body, ensure_ascii=False, separators=(",", ":")).encode()
+
+
 def event(body: dict[str, Any] | str) -> bytes:
     """A server-sent event: `data: ` and an empty line after it."""
-    text = body if isinstance(body, str) else json.dumps(body, ensure_ascii=False, separators=(",", ":"))
-    return f"data: {text}\n\n".encode()
+    return b"data: " + (body.encode() if isinstance(body, str) else encode(body)) + b"\n\n"
