@@ -107,7 +107,7 @@ def serve(options: argparse.Namespace) -> int:
     if options.mock:
         return _serve_mock(port)
     with _until_told(), contextlib.redirect_stdout(sys.stderr):
-        running = runtime.start(settings.cache, settings.model, port=port)
+        running = runtime.start(settings.cache, settings.model, port=port, spare=options.port is None)
         try:
             with endpoints.publish(settings.cache, running.base_url, running.model):
                 print(f"READY {running.base_url} {running.model}", file=sys.__stdout__, flush=True)

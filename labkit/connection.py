@@ -174,7 +174,7 @@ def _on_this_machine(settings: Settings, port: int) -> Connection:
             return Connection(service, chosen, Source.SERVICE, passed=tuple(passed))
         except LabError as error:
             passed.append(f"Foundry Local service: {error.message}")
-    started = runtime.start(settings.cache, settings.model, port=port)
+    started = runtime.start(settings.cache, settings.model, port=port, spare=True)
     return Connection(
         started.base_url,
         started.model,

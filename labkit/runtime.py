@@ -77,10 +77,10 @@ def choose(cache: Path, model: str | None) -> Choice:
     return Choice(model, _catalog_folders(cache)[0], cached=False)
 
 
-def start(cache: Path, model: str | None = None, *, port: int = 0) -> Runtime:
+def start(cache: Path, model: str | None = None, *, port: int = 0, spare: bool = False) -> Runtime:
     """Load a model (see `choose`) and serve it on 127.0.0.1, on any free port by default.
 
-    A second call in one process joins the manager that runs. Raises FoundryError where the runtime
+    With `spare`, any free port does when somebody took `port` since it was looked at. A second call in one process joins the manager that runs. Raises FoundryError where the runtime
     is missing or fails, ModelError for a model that neither the catalog nor the cache has, FetchError.
     """
     choice = choose(cache, model)
@@ -102,6 +102,8 @@ def start(cache: Path, model: str | None = None, *, port: int = 0) -> Runtime:
         if owner and manager is not None:
             manager.close()
         if isinstance(error, FoundryLocalException):
+            if owner and port and spare and "in use" in str(error):
+                return start(cache, model)
             raise _failure(error, port) from error
         raise
     address = (manager.urls or [""])[0].rstrip("/")
