@@ -80,8 +80,9 @@ def choose(cache: Path, model: str | None) -> Choice:
 def start(cache: Path, model: str | None = None, *, port: int = 0, spare: bool = False) -> Runtime:
     """Load a model (see `choose`) and serve it on 127.0.0.1, on any free port by default.
 
-    With `spare`, any free port does when somebody took `port` since it was looked at. A second call in one process joins the manager that runs. Raises FoundryError where the runtime
-    is missing or fails, ModelError for a model that neither the catalog nor the cache has, FetchError.
+    With `spare`, any free port does when somebody took `port` since it was looked at. A second call in one
+    process joins the manager that runs. Raises FoundryError where the runtime is missing or fails, ModelError
+    for a model that neither the catalog nor the cache has, FetchError.
     """
     choice = choose(cache, model)
     if choice.alias == embedded.ALIAS:
