@@ -6,7 +6,7 @@ into it, and hands its arguments to `python -m labkit` there. A second start see
 
 import hashlib
 import os
-import shutil
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -28,17 +28,13 @@ def main() -> int:
     if not installed(lock):
         try:
             install(lock)
-        except (OSError, subprocess.CalledProcessError) as error:
-            return fail(f"the set-up did not finish: {error}", "read the lines above, mend it and run this again")
+        except (OSError, subprocess.CalledProcessError, KeyboardInterrupt) as error:
+            return fail(f"the set-up did not finish ({str(error) or 'interrupted'})", "see above, and run this again")
     command = [str(PYTHON), "-m", "labkit", *arguments]
     if os.name != "nt":
         os.execv(PYTHON, command)
-    with subprocess.Popen(command) as process:
-        while True:
-            try:
-                return process.wait()
-            except KeyboardInterrupt:
-                continue  # Ctrl-C reached the child too: it ends by itself, in good order
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the child too, which ends in good order
+    return subprocess.run(command, check=False).returncode
 
 
 def stamp(lock: Path) -> Path:
@@ -50,20 +46,27 @@ def digest(lock: Path) -> str:
 
 
 def installed(lock: Path) -> bool:
-    return PYTHON.exists() and stamp(lock).exists() and stamp(lock).read_text() == digest(lock)
+    return stamp(lock).exists() and stamp(lock).read_text() == digest(lock) and starts()
+
+
+def starts() -> bool:
+    """Whether .venv has a Python and it runs: on Windows it stays when the one it was made from is gone."""
+    return PYTHON.exists() and subprocess.run([str(PYTHON), "-ISc", ""], check=False).returncode == 0
 
 
 def install(lock: Path) -> None:
     print(f"Setting up {VENV} from {lock.name} (once; about a minute on a fast network) ...", flush=True)
-    if not any(VENV.glob("*.sha256")) or subprocess.run([PYTHON, "-c", ""], check=False).returncode:
-        shutil.rmtree(VENV, ignore_errors=True)  # none yet, one that was never finished, or one that was moved
-    if not PYTHON.exists():
-        subprocess.run([sys.executable, "-m", "venv", VENV], check=True)
-    pip = [str(PYTHON), "-m", "pip", "--disable-pip-version-check", "--quiet"]
-    has_uv = subprocess.run([*pip, "install", "uv"], check=False).returncode == 0
-    installer = [str(PYTHON), "-m", "uv", "--quiet", "pip"] if has_uv else pip
-    environment = os.environ | {"VIRTUAL_ENV": str(VENV)}
-    subprocess.run([*installer, "install", "-r", str(lock)], cwd=ROOT, check=True, env=environment)
+    finished = any(VENV.glob("*.sha256")) and starts()
+    if not finished and Path(sys.prefix).resolve() != VENV:  # who made it by hand and runs in it keeps it
+        subprocess.run([sys.executable, "-m", "venv", "--clear", str(VENV)], check=True)
+    pip = [str(PYTHON), "-m", "pip", "--disable-pip-version-check", "--quiet", "install"]
+    # OneDrive, which holds many a student's folders, refuses uv's hard links on Windows.
+    uv = [str(PYTHON), "-m", "uv", "--quiet", "pip", "install", *(["--link-mode=copy"] if os.name == "nt" else [])]
+    for command in ([*pip, "uv"], [*uv, "-r", str(lock)]):
+        if subprocess.run(command, cwd=ROOT, env=os.environ | {"VIRTUAL_ENV": str(VENV)}, check=False).returncode:
+            print("uv does not get through here; plain pip takes some minutes ...", flush=True)
+            subprocess.run([*pip, "-r", str(lock)], cwd=ROOT, check=True)
+            break
     stamp(lock).write_text(digest(lock))
 
 

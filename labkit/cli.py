@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import io
 import os
 import signal
 import subprocess
@@ -25,6 +26,9 @@ JUPYTER_PORT = 8888
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; returns the exit status. What is wrong is said in one line with its cure."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):  # a Windows code page has no letters for all that a model says
+            stream.reconfigure(errors="replace")
     options = _parser().parse_args(arguments)
     try:
         return int(options.run(options))
@@ -206,22 +210,15 @@ def _endpoint(settings: Settings) -> Iterator[Connection]:
 
 def _first_answer(lab: Connection) -> None:
     """Stream one short answer to the terminal, with its first-token time."""
+    from labkit.streaming import FirstToken, stream_sync
+
     print(f"\n{QUESTION}\n  ", end="", flush=True)
-    start, first = time.perf_counter(), None
-    stream = lab.client.chat.completions.create(
-        model=lab.model,
-        messages=[{"role": "user", "content": QUESTION}],
-        max_tokens=40,
-        temperature=0,
-        stream=True,
-    )
-    with stream:
-        for chunk in stream:
-            text = chunk.choices[0].delta.content if chunk.choices else None
-            if text:
-                first = first or time.perf_counter() - start
-                print(text.replace("\n", "\n  "), end="", flush=True)
-    print(f" ...\n(first token after {first:.2f} s)" if first else "(no answer)", flush=True)
+    first = ""
+    for event in stream_sync(lab, QUESTION, max_tokens=40, temperature=0):
+        print(event.text.replace("\n", "\n  "), end="", flush=True)
+        if isinstance(event, FirstToken):
+            first = f" ...\n(first token after {event.at:.2f} s)"
+    print(first or "(no answer)", flush=True)
 
 
 @contextlib.contextmanager
