@@ -14,6 +14,7 @@ import nbformat
 import pytest
 
 from labkit.mock import Behaviour, MockEndpoint
+from labkit.views import render
 from labkit.workbook.copies import lessons
 
 if TYPE_CHECKING:
@@ -65,6 +66,23 @@ def of_notebook_01(before: str, after: str) -> nbformat.NotebookNode:
     return found
 
 
+def long_answer(last: int) -> nbformat.NotebookNode:
+    """An answer of 10,000 tokens in a ChatView, which is said to end with a number."""
+    text = " ".join(str(number) for number in range(1, last + 1))
+    made = cell(LONG, "")
+    made.outputs = [
+        nbformat.v4.new_output("display_data", data={"text/plain": ""}),
+        nbformat.v4.new_output("display_data", data={"text/plain": text, "text/html": f"<div>{render(text)}</div>"}),
+    ]
+    return made
+
+
+LONG = """from labkit import ChatView, connect
+from labkit.mock import Behaviour, MockEndpoint
+from labkit.views import render
+mock = MockEndpoint(Behaviour(first_token=0, rate=5000, context=100000)).start()
+lab = connect(base_url=mock.base_url, say=lambda _: None)
+answer = await ChatView(lab, max_tokens=10000).ask('Count to 10000.')"""
 CLEAR = "from IPython.display import clear_output\nprint('a')\nclear_output({})\n"
 UPDATE = """from IPython.display import display
 shown = display({'text/plain': 'a'}, raw=True, display_id='x')
@@ -85,6 +103,8 @@ CASES: dict[str, tuple[Callable[[], nbformat.NotebookNode], bool]] = {
     "not_cleared": (lambda: cell(CLEAR.format("") + "print('b')", "a\nb\n"), False),
     "updated": (lambda: displayed(UPDATE, "b"), True),
     "not_updated": (lambda: displayed(UPDATE, "a"), False),
+    "long": (lambda: long_answer(10_000), True),
+    "long_but_one": (lambda: long_answer(9_999), False),
     "ignored": (lambda: cell("print(5)", "6\n", "nbval-ignore-output"), True),
 }
 
