@@ -30,6 +30,10 @@ if TYPE_CHECKING:
     Message = Mapping[str, Any]
 
 
+# As long as the connection waits for bytes: a local model may need long for a long prompt.
+SILENCE = 120.0
+
+
 class End(StrEnum):
     """How an answer ended."""
 
@@ -116,7 +120,9 @@ class Trace:
 class _Reader:
     """Turns the lines of one response into events, and keeps the trace and the text."""
 
-    def __init__(self) -> None:
+    def __init__(self, silence: float) -> None:
+        self.silence = silence
+        self.heard = 0.0
         self.trace = Trace()
         self.parts: list[str] = []
         self.done = False
@@ -124,7 +130,7 @@ class _Reader:
 
     def start(self) -> None:
         """Note that the request goes out."""
-        self.trace.request = time.perf_counter()
+        self.trace.request = self.heard = time.perf_counter()
 
     def headers(self) -> None:
         """Note that status and headers are here."""
@@ -135,9 +141,17 @@ class _Reader:
         return time.perf_counter() - self.trace.request
 
     def read(self, line: str) -> Iterator[Event]:
-        """The events in one line; a line that is no `data:` field is a comment or another field."""
+        """The events in one line; a line that is no `data:` field is a comment or another field.
+
+        Foundry Local sends comments while it is silent, which keep the transport's own time-out from ever firing:
+        so silence is counted here too, and raises TimeoutError.
+        """
+        now = time.perf_counter()
         if not line.startswith("data:"):
+            if now - self.heard > self.silence:
+                raise TimeoutError
             return
+        self.heard = now
         data = line[5:].strip()
         if data == "[DONE]":
             self.done = True
@@ -182,7 +196,7 @@ class _Reader:
 
     def _judge(self, error: Exception) -> tuple[LabError, End]:
         """An error in labkit's words, and what it means for the answer."""
-        if isinstance(error, openai.APITimeoutError | httpx2.TimeoutException):
+        if isinstance(error, openai.APITimeoutError | httpx2.TimeoutException | TimeoutError):
             return StreamError("the endpoint fell silent", cure="ask again, or give it more time"), End.TIMED_OUT
         if isinstance(error, httpx2.TransportError):
             return StreamError("the connection broke off in the middle of the answer", cure="ask again"), End.DROPPED
@@ -203,7 +217,7 @@ class Answer:
     def __init__(self, connection: Connection, request: dict[str, Any]) -> None:
         self._connection = connection
         self._request = request
-        self._reader = _Reader()
+        self._reader = _Reader(_silence(request))
         self._events: weakref.ref[AsyncGenerator[Event]] | None = None
 
     @property
@@ -267,11 +281,12 @@ def stream(connection: Connection, messages: str | Sequence[Message], **options:
 
 def stream_sync(connection: Connection, messages: str | Sequence[Message], **options: Any) -> Iterator[Event]:
     """The same for plain scripts: a generator of the same events, which closes the stream when it is left."""
-    reader = _Reader()
+    request = _request(connection, messages, options)
+    reader = _Reader(_silence(request))
     create = connection.client.chat.completions.with_streaming_response.create
     reader.start()
     try:
-        with reader.watch(), create(**_request(connection, messages, options)) as response:
+        with reader.watch(), create(**request) as response:
             reader.headers()
             for line in response.iter_lines():
                 yield from reader.read(line)
@@ -287,6 +302,12 @@ def _request(connection: Connection, messages: str | Sequence[Message], options:
     conversation = [{"role": "user", "content": messages}] if isinstance(messages, str) else list(messages)
     always = {"model": connection.model, "messages": conversation, "stream": True}
     return {"stream_options": {"include_usage": True}} | options | always
+
+
+def _silence(request: dict[str, Any]) -> float:
+    """How many seconds without news are too many: the request's own `timeout`, else the connection's."""
+    asked = request.get("timeout")
+    return float(asked) if isinstance(asked, int | float) else SILENCE
 
 
 def _in_stream(error: Any) -> LabError:

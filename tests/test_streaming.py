@@ -84,7 +84,7 @@ def test_trace_has_its_stamps_in_order(mock: MockEndpoint) -> None:
 
 def test_the_limit_is_told_from_the_end(mock: MockEndpoint) -> None:
     assert run(mock, max_tokens=3)[0].trace.ended is End.LENGTH
-    assert run(mock, max_tokens=5)[0].trace.ended is End.FINISHED
+    assert run(mock, max_tokens=6)[0].trace.ended is End.FINISHED
 
 
 @pytest.mark.parametrize(
@@ -108,6 +108,15 @@ def test_errors_keep_what_had_come(
     assert answer.trace.error is last.error
     assert (answer.text, answer.trace.ended) == (text, ended)
     assert answer.trace.end >= answer.trace.request
+
+
+def test_comments_are_no_news() -> None:
+    """They come four times a second while the endpoint thinks; the transport's own time-out never fires."""
+    with MockEndpoint(Behaviour(first_token=3)) as slow:
+        answer, seen = run(slow, timeout=0.6)
+    assert isinstance(seen[-1], Failure)
+    assert answer.trace.ended is End.TIMED_OUT
+    assert answer.trace.end - answer.trace.request < 2.5
 
 
 def test_the_error_is_raised_after_its_event(mock: MockEndpoint) -> None:

@@ -52,7 +52,7 @@ def script(messages: Sequence[Message], limit: int, stops: Sequence[str]) -> Scr
         if found := [text.index(stop) for stop in stops if stop in text]:
             return Script(tuple(_first(parts, min(found))), tokens, "stop")
     kept = tuple(parts[:limit])
-    return Script(kept, len(kept), "length" if len(parts) > limit else "stop")
+    return Script(kept, len(kept), "length" if len(parts) >= limit else "stop")
 
 
 def _first(parts: Sequence[str], length: int) -> Iterator[str]:

@@ -89,10 +89,15 @@ def full_id(answer: Callable[[str, list[str]], str]) -> str | None:
 def is_whole(answer: Callable[[Any], bool]) -> str | None:
     """01.3: whether an answer is whole."""
     with MockEndpoint(_QUICK) as mock, _client(mock.base_url) as client:
-        for limit, expected in ((5, False), (400, True), (20, True)):
-            # Count to 20 is exactly 20 tokens long in the mock: at its limit, and whole all the same.
-            messages = [{"role": "user", "content": "Count to 20."}]
-            reply = client.chat.completions.create(model=mock.model, messages=messages, max_tokens=limit)  # type: ignore[arg-type]
+        # The last is 20 tokens long, as its limit is, and whole all the same: it came to the word that ends it.
+        for limit, ending, expected in ((5, "none", False), (400, "none", True), (20, " 20", True)):
+            messages = [{"role": "user", "content": "Count to 30." if ending != "none" else "Count to 25."}]
+            reply = client.chat.completions.create(
+                model=mock.model,
+                messages=messages,  # type: ignore[arg-type]
+                max_tokens=limit,
+                stop=[ending],
+            )
             given = answer(reply)
             if given is not expected:
                 tokens = reply.usage.completion_tokens if reply.usage else 0
