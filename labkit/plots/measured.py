@@ -30,7 +30,7 @@ def samples(series: Mapping[str, Sequence[float]], unit: str, title: str, lab: C
         colour = colours[row % len(colours)]
         axes.plot(values, [row] * len(values), "o", color=colour, alpha=0.45, markersize=7)
         axes.plot([median(values)] * 2, [row - 0.28, row + 0.28], color=colour, linewidth=2.5)
-        axes.annotate(f"median {median(values):.3g} {unit}", (median(values), row + 0.36), ha="center", fontsize=9)
+        axes.annotate(f"median {_short(median(values))} {unit}", (median(values), row + 0.36), ha="center", fontsize=9)
     axes.set_yticks(range(len(series)), [f"{name}\n(n = {len(values)})" for name, values in series.items()])
     axes.set(xscale="log", ylim=(-0.6, len(series) - 0.2), xlabel=f"{title} ({unit}, logarithmic axis)")
     axes.xaxis.set_major_formatter("{x:g}")
@@ -39,6 +39,11 @@ def samples(series: Mapping[str, Sequence[float]], unit: str, title: str, lab: C
     axes.spines[["top", "right", "left"]].set_visible(False)
     footer(picture, lab)
     return picture
+
+
+def _short(value: float) -> str:
+    """Three figures, and never a power of ten."""
+    return f"{value:,.0f}" if value >= 100 else f"{value:.3g}"
 
 
 def waterfall(trace: Trace, lab: Connection) -> Picture:
