@@ -15,6 +15,7 @@ from urllib.parse import urlsplit
 
 from labkit.errors import LabError
 from labkit.explain import explain
+from labkit.history import History
 from labkit.latency import rate, ttft
 from labkit.streaming import Answer, End, stream
 
@@ -26,6 +27,8 @@ if TYPE_CHECKING:
     from labkit.connection import Connection
     from labkit.streaming import Trace
 
+# Tokens that are kept free for an answer where no limit is given.
+ROOM = 512
 # Ten updates a second look fluent. A message a token would be thousands, and slower than the model.
 TICK = 0.1
 _BOX = "white-space:pre-wrap;overflow-wrap:anywhere;max-height:24em;overflow-y:auto"
@@ -74,17 +77,27 @@ def ending(answer: Answer) -> str:
 class ChatView:
     """A conversation with one connection. `messages` is its history, `options` go to the endpoint.
 
+    With `context` (tokens) only the newest messages that leave room for `max_tokens` (default 512) are sent.
     `await view.ask("...")` shows one answer below the cell that asks. `view.show()` gives a chat with an input
     box, which goes on after its cell has ended. Where there is no notebook the text goes to the terminal.
     """
 
-    def __init__(self, connection: Connection, system: str = "", **options: Any) -> None:
+    def __init__(self, connection: Connection, system: str = "", context: int | None = None, **options: Any) -> None:
         self.connection = connection
         self.options = options
-        self.messages: list[dict[str, str]] = [{"role": "system", "content": system}] if system else []
+        self.history = History()
+        if system:
+            self.history.add("system", system)
+        self.budget = None if context is None else context - options.get("max_tokens", ROOM)
+        self.sent: list[dict[str, str]] = []
         self.last: Answer | None = None
         self._task: asyncio.Task[None] | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
+
+    @property
+    def messages(self) -> list[dict[str, str]]:
+        """The whole conversation so far, also what no longer fits."""
+        return self.history.messages
 
     async def ask(self, question: str) -> Answer:
         """Show an answer as it comes, then once as ordinary output. An error is shown with its cure, not raised.
@@ -114,8 +127,9 @@ class ChatView:
         """Read an answer in a task of its own, and tell the sink of it ten times a second and once at the end."""
         if self._task and not self._task.done():
             raise RuntimeError("an answer is under way in this chat: stop it, or wait for its end")
-        conversation = [*self.messages, {"role": "user", "content": question}]
-        answer = self.last = stream(self.connection, conversation, **self.options)
+        self.history.add("user", question)
+        self.sent = self.history.within(self.budget)
+        answer = self.last = stream(self.connection, self.sent, **self.options)
         self._loop, self._task = asyncio.get_running_loop(), asyncio.create_task(_read(answer))
         try:
             while not self._task.done():
@@ -127,7 +141,10 @@ class ChatView:
             with contextlib.suppress(asyncio.CancelledError):
                 await self._task
             if answer.text:
-                self.messages = [*conversation, {"role": "assistant", "content": answer.text}]
+                self.history.learn(len(self.sent), answer)
+            else:
+                # A question without an answer would only confuse the next one.
+                self.history.drop()
             sink.end(answer)
         return answer
 

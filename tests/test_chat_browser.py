@@ -35,7 +35,11 @@ CELLS = [
     "from labkit.views import render\n"
     "text = '<img src=x onerror=\"window.spied=1\"> ![a](http://example.com/spy.png)'\n"
     "display({'text/html': render(text)}, raw=True)",
-    "from labkit.mock import Fault\nmock.fail(Fault.DROP)\nanswer = await view.ask('Count to 20.')",
+    "mock.state.behaviour = Behaviour(first_token=60)\nanswer = await view.ask('Before the first token.')",
+    "import asyncio\nawait asyncio.sleep(0.5)\nprint('second', mock.counters.running)",
+    "from labkit.mock import Fault\nmock.fail(Fault.HANG)\nanswer = await view.ask('While connecting.')",
+    "import asyncio\nawait asyncio.sleep(0.5)\nprint('third', mock.counters.running)",
+    "mock.state.behaviour = Behaviour(rate=500)\nmock.fail(Fault.DROP)\nanswer = await view.ask('Count to 20.')",
 ]
 READY = """async () => {
   const panel = window.jupyterapp.shell.currentWidget;
@@ -107,7 +111,16 @@ def test_view_and_chat(installed: Path, workbook: Workbook, tmp_path: Path) -> N
 
         page.evaluate(RUN, 4)
         expect(page.get_by_text("hostile")).to_be_visible()
-        page.evaluate(RUN, 5)
+        for index, count in ((5, "second 0"), (7, "third 0")):
+            page.evaluate(RUN, index)
+            expect(page.get_by_text("waiting for the first token")).to_be_visible(timeout=10_000)
+            page.wait_for_timeout(300)
+            page.locator(f'.jp-Cell[data-windowed-list-index="{index}"]').get_by_role("button", name="Stop").click()
+            expect(page.get_by_text("waiting for the first token")).to_be_hidden(timeout=3_000)
+            page.evaluate(RUN, index + 1)
+            expect(page.get_by_text(count, exact=True)).to_be_visible(timeout=5_000)
+
+        page.evaluate(RUN, 9)
         expect(page.get_by_text("the connection broke off").first).to_be_visible(timeout=10_000)
         assert page.evaluate("() => window.spied") is None
         if picture := os.environ.get("LABKIT_SCREENSHOT"):
