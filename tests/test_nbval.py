@@ -82,7 +82,7 @@ from labkit.mock import Behaviour, MockEndpoint
 from labkit.views import render
 mock = MockEndpoint(Behaviour(first_token=0, rate=5000, context=100000)).start()
 lab = connect(base_url=mock.base_url, say=lambda _: None)
-answer = await ChatView(lab, max_tokens=10000).ask('Count to 10000.')"""
+answer = await ChatView(lab, max_tokens=20000).ask('Count to 10000.')"""
 CLEAR = "from IPython.display import clear_output\nprint('a')\nclear_output({})\n"
 UPDATE = """from IPython.display import display
 shown = display({'text/plain': 'a'}, raw=True, display_id='x')
