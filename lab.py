@@ -61,8 +61,7 @@ def install(lock: Path) -> None:
         subprocess.run([sys.executable, "-m", "venv", "--clear", str(VENV)], check=True)
     pip = [str(PYTHON), "-m", "pip", "--disable-pip-version-check", "--quiet", "install"]
     # OneDrive, which holds many a student's folders, refuses uv's hard links on Windows.
-    uv = [str(PYTHON), "-m", "uv", "--quiet", "pip", "install", "--compile-bytecode"]
-    uv += ["--link-mode=copy"] if os.name == "nt" else []
+    uv = [str(PYTHON), "-m", "uv", "--quiet", "pip", "install", *(["--link-mode=copy"] if os.name == "nt" else [])]
     for command in ([*pip, "uv"], [*uv, "-r", str(lock)]):
         if subprocess.run(command, cwd=ROOT, env=os.environ | {"VIRTUAL_ENV": str(VENV)}, check=False).returncode:
             print("uv does not get through here; plain pip takes some minutes ...", flush=True)
