@@ -99,6 +99,8 @@ def measure(place: Path) -> int:
     strangers = ("XDG_", "JUPYTER_", "LABKIT_", "UV_CACHE", "PIP_CACHE")
     others = {"BASE_URL", "MODEL", "API_KEY", "VIRTUAL_ENV", "PYTHONPATH", "IPYTHONDIR"}
     env = {name: text for name, text in os.environ.items() if name not in others and not name.startswith(strangers)}
+    # A student's Python keeps what it has compiled; a second start is quick for that reason.
+    env.pop("PYTHONDONTWRITEBYTECODE", None)
     env |= {"HOME": str(home), "USERPROFILE": str(home), "LOCALAPPDATA": str(home), "LABKIT_CACHE": str(cache)}
     # So that what is printed is seen when it is printed.
     env["PYTHONUNBUFFERED"] = "1"
