@@ -8,18 +8,22 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from labkit.connection import Connection, Health, Source, connect
     from labkit.errors import (
+        BrowserError,
         EndpointError,
         FetchError,
         FoundryError,
         LabError,
         ModelError,
         RequestError,
+        RoutingError,
         SettingsError,
         StreamError,
         WorkbookError,
     )
     from labkit.explain import expect, explain
     from labkit.latency import measure
+    from labkit.routing.cloud import cloud
+    from labkit.routing.router import Router
     from labkit.streaming import Answer, Trace, stream, stream_sync
     from labkit.views import ChatView
     from labkit.workbook.exercises import check, hint
@@ -27,6 +31,7 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 __all__ = [
     "Answer",
+    "BrowserError",
     "ChatView",
     "Connection",
     "EndpointError",
@@ -36,12 +41,15 @@ __all__ = [
     "LabError",
     "ModelError",
     "RequestError",
+    "Router",
+    "RoutingError",
     "SettingsError",
     "Source",
     "StreamError",
     "Trace",
     "WorkbookError",
     "check",
+    "cloud",
     "connect",
     "expect",
     "explain",
@@ -54,6 +62,8 @@ _HOMES = {
     "labkit.connection": {"Connection", "Health", "Source", "connect"},
     "labkit.explain": {"expect", "explain"},
     "labkit.latency": {"measure"},
+    "labkit.routing.cloud": {"cloud"},
+    "labkit.routing.router": {"Router"},
     "labkit.streaming": {"Answer", "Trace", "stream", "stream_sync"},
     "labkit.views": {"ChatView"},
     "labkit.workbook.exercises": {"check", "hint"},

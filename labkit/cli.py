@@ -2,26 +2,28 @@
 
 from __future__ import annotations
 
-import argparse
 import contextlib
+import functools
 import io
 import os
 import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
 from typing import TYPE_CHECKING
 
+from labkit.arguments import CHAT_PORT, JUPYTER_PORT, PAGES_PORT, WEBUI_PORT, parser
 from labkit.errors import LabError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    import argparse
+    from collections.abc import Callable, Iterator, Sequence
 
     from labkit.connection import Connection
     from labkit.settings import Settings
 
 QUESTION = "Why is the sky blue?"
-JUPYTER_PORT = 8888
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -29,53 +31,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):  # a Windows code page has no letters for all that a model says
             stream.reconfigure(errors="replace")
-    options = _parser().parse_args(arguments)
+    options = parser().parse_args(arguments)
     try:
-        return int(options.run(options))
+        return COMMANDS[options.command](options)
     except LabError as error:
         print(f"lab.py: {error}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         return 130
-
-
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="lab.py", description="The Foundry Local chat workbook.")
-    parser.add_argument("--port", type=int, help="JupyterLab's port (default: 8888, or a free one)")
-    parser.add_argument("--no-browser", action="store_true", help="print JupyterLab's address and open nothing")
-    parser.set_defaults(run=open_workbook)
-    commands = parser.add_subparsers(title="commands", metavar="")
-
-    served = commands.add_parser("serve", help="run the endpoint until Ctrl-C")
-    served.add_argument(
-        "--port", type=int, default=argparse.SUPPRESS, help="the endpoint's port (default: 51211, or a free one)"
-    )
-    served.add_argument("--mock", action="store_true", help="a scripted endpoint instead of a model, for tests")
-    served.set_defaults(run=serve)
-
-    tested = commands.add_parser("test", help="run the tests that this machine can run")
-    tested.add_argument("--all", action="store_true", help="run every lane, and let nothing be skipped")
-    tested.add_argument("pytest", nargs="*", help="what follows -- goes to pytest")
-    tested.set_defaults(run=test)
-
-    registered = commands.add_parser("kernel", help='register the kernel "Foundry Local" for VS Code and others')
-    registered.set_defaults(run=kernel)
-
-    fresh = commands.add_parser("reset", help="a fresh copy of one notebook; the old one is kept beside it")
-    fresh.add_argument("number", help="the notebook's number, for example 01")
-    fresh.set_defaults(run=reset)
-
-    stood = commands.add_parser("progress", help="which exercises you have passed")
-    stood.set_defaults(run=progress)
-
-    looked = commands.add_parser("doctor", help="look for what is wrong on this machine")
-    looked.add_argument("--json", action="store_true", help="the same for programs")
-    looked.set_defaults(run=doctor)
-
-    made = commands.add_parser("regenerate", help="for authors: make the outputs of the notebooks again")
-    made.add_argument("numbers", nargs="*", help="the notebooks' numbers (default: all)")
-    made.set_defaults(run=regenerate)
-    return parser
 
 
 def open_workbook(options: argparse.Namespace) -> int:
@@ -143,6 +106,81 @@ def test(options: argparse.Namespace) -> int:
     return subprocess.run(command, cwd=ROOT, check=False).returncode
 
 
+def chat(options: argparse.Namespace) -> int:
+    """Run the chat application until Ctrl-C."""
+    from labkit import ports
+    from labkit.workbook.copies import ROOT
+
+    folder = ROOT / "apps" / "chat"
+    port = ports.pick(options.port, CHAT_PORT)
+    command = [sys.executable, "-m", "chainlit", "run", str(folder / "app.py")]
+    command += ["--host", options.host, "--port", str(port), *(["--headless"] if options.no_browser else [])]
+    environ = os.environ | {"CHAINLIT_APP_ROOT": str(folder)}
+    if os.name != "nt":
+        os.execve(sys.executable, command, environ)  # so that whoever ends this process ends the app
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the app too, which ends in good order
+    return subprocess.run(command, env=environ, check=False).returncode
+
+
+def backup(options: argparse.Namespace) -> int:
+    """Save, check or restore the threads of the chat application, in a process that has its modules."""
+    from labkit.workbook.copies import ROOT
+
+    chosen = {"--check": options.check, "--restore": options.restore}
+    command = [sys.executable, str(ROOT / "apps" / "chat" / "backup.py")]
+    command += [word for name, file in chosen.items() if file for word in (name, file)]
+    return subprocess.run(command, check=False).returncode
+
+
+def webgpu(options: argparse.Namespace) -> int:
+    """Serve the pages of apps/webgpu until Ctrl-C."""
+    from labkit import pages, ports
+    from labkit.digits import FOLDER
+    from labkit.settings import Settings
+
+    settings = Settings.from_environment()
+    port = ports.pick(options.port, PAGES_PORT)
+    with _until_told():
+        server = pages.serve(FOLDER, settings.cache, port)
+        address = server.start()
+        print(f"The pages are at\n  {address}\nEnd them with Ctrl-C here.", flush=True)
+        if not options.no_browser:
+            import webbrowser
+
+            webbrowser.open(address)
+        try:
+            server.wait()
+        finally:
+            server.stop()
+    return 0
+
+
+def openwebui(options: argparse.Namespace) -> int:
+    """Set Open WebUI up, and run it beside an endpoint until Ctrl-C."""
+    from labkit import endpoints, ports, runtime
+    from labkit import openwebui as webui
+    from labkit.connection import Source, connect
+    from labkit.settings import Settings
+
+    cache = Settings.from_environment().cache
+    port = ports.pick(options.port, WEBUI_PORT)
+    kind = webui.SLIM if options.slim else webui.FULL
+    with _until_told(), contextlib.ExitStack() as stack:
+        python = webui.install(cache, kind)
+        lab = stack.enter_context(connect(port=ports.pick(None, runtime.PORT)))
+        if lab.source is Source.IN_PROCESS:
+            stack.enter_context(endpoints.publish(cache, lab.base_url, lab.model))
+        server = stack.enter_context(webui.running(python, lab, cache, port, kind))
+        print(f"Open WebUI was ready after {server.seconds:.0f} s, at\n  {server.address}", flush=True)
+        print("End it with Ctrl-C here.", flush=True)
+        if not options.no_browser:
+            import webbrowser
+
+            webbrowser.open(server.address)
+        server.wait()
+    return 0
+
+
 def kernel(_: argparse.Namespace) -> int:
     """Register this environment as the Jupyter kernel `foundry-local` of this user."""
     from ipykernel.kernelspec import install
@@ -172,10 +210,24 @@ def progress(_: argparse.Namespace) -> int:
 def doctor(options: argparse.Namespace) -> int:
     """Look at this machine; the exit status is 1 when something is wrong."""
     from labkit.workbook import doctor as examination
+    from labkit.workbook import production
 
-    report = examination.examine()
+    report = production.examine(options.host) if options.production else examination.examine()
     print(report.as_json() if options.json else report.as_text())
     return 0 if report.ok else 1
+
+
+def capstone(options: argparse.Namespace) -> int:
+    """Run the drills on an app, with progress meanwhile; the exit status is 1 when one failed."""
+    from labkit.workbook import capstone as drills
+    from labkit.workbook.copies import ROOT
+
+    folder = options.folder or ROOT / "apps" / "capstone"
+    print(f"The drills on {folder}; about a minute, more where they fail ...", file=sys.stderr, flush=True)
+    say = functools.partial(print, file=sys.stderr if options.json else sys.stdout, flush=True)
+    verdict = drills.check(folder, say=say)
+    print(verdict.as_json() if options.json else f"\n{verdict.summary}")
+    return 0 if verdict.passed else 1
 
 
 def regenerate(options: argparse.Namespace) -> int:
@@ -191,6 +243,62 @@ def regenerate(options: argparse.Namespace) -> int:
             outputs.regenerate(item.original)
             print(f"{item.original.name}: {time.perf_counter() - start:.0f} s", flush=True)
     return 0
+
+
+def report(options: argparse.Namespace) -> int:
+    """Execute notebooks with papermill and write pages about it; the exit status is 1 when one did not pass."""
+    from functools import partial
+
+    from labkit.connection import connect
+    from labkit.workbook.report import command
+    from labkit.workbook.report.job import MB, Limits
+
+    if hasattr(signal, "SIGTERM"):
+        signal.signal(signal.SIGTERM, signal.default_int_handler)
+    limits = Limits(cell_seconds=options.cell_seconds, seconds=options.seconds, memory=options.memory * MB)
+    names = ("notebooks", "parameters", "models", "code", "workers", "per_endpoint", "scheduler", "fresh")
+    asked = {name: getattr(options, name) for name in names}
+    matrix = Path(options.matrix) if options.matrix else None
+    return command.report(
+        command.Options(out=Path(options.out), matrix=matrix, limits=limits, **asked), partial(connect)
+    )
+
+
+def export(options: argparse.Namespace) -> int:
+    """Write the files that the notebooks own, or with --check only say what is wrong with them."""
+    from labkit.workbook import export as exporter
+
+    if options.check:
+        problems = exporter.check()
+        print("".join(problem.diff for problem in problems), end="", flush=True)
+        if problems:
+            raise exporter.failure(problems)
+        return 0
+    for path, state in exporter.write().items():
+        print(f"{state:9}  {path}")
+    return 0
+
+
+COMMANDS: dict[str, Callable[[argparse.Namespace], int]] = {
+    each.__name__: each
+    for each in (
+        open_workbook,
+        serve,
+        test,
+        kernel,
+        reset,
+        progress,
+        doctor,
+        chat,
+        backup,
+        webgpu,
+        openwebui,
+        capstone,
+        report,
+        regenerate,
+        export,
+    )
+}
 
 
 @contextlib.contextmanager

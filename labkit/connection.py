@@ -35,6 +35,9 @@ class Source(StrEnum):
     SHARED = "shared, run by python lab.py"
     SERVICE = "a Foundry Local service of this machine"
     IN_PROCESS = "Foundry Local in this process"
+    # Never found by connect(): a router's other half.
+    CLOUD = "the cloud endpoint in CLOUD_BASE_URL"
+    SIMULATED = "a simulated cloud"
 
 
 @dataclass(frozen=True)
@@ -52,7 +55,7 @@ class Connection:
     """An endpoint and the model to ask there. Close it, or use it in a `with` block.
 
     `model` is the full id that chat takes, `source` says which kind of endpoint serves it, and `passed`
-    why the kinds before it did not.
+    why the kinds before it did not. `retries` is how often the clients repeat a request that failed before its answer.
     """
 
     base_url: str
@@ -60,6 +63,7 @@ class Connection:
     source: Source
     api_key: str = field(default="not-needed", repr=False)
     passed: tuple[str, ...] = ()
+    retries: int = RETRIES
     _runtime: runtime.Runtime | None = field(default=None, repr=False)
 
     @cached_property
@@ -82,7 +86,7 @@ class Connection:
             "default_query": dict(address.params),
             "api_key": self.api_key,
             "timeout": TIMEOUT,
-            "max_retries": RETRIES,
+            "max_retries": self.retries,
         }
 
     def health(self) -> Health:

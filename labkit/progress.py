@@ -4,10 +4,23 @@ from __future__ import annotations
 
 import contextlib
 import sys
+from contextvars import ContextVar
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+
+_watcher: ContextVar[Callable[[str], None] | None] = ContextVar("watcher", default=None)
+
+
+@contextlib.contextmanager
+def watched(say: Callable[[str], None]) -> Iterator[None]:
+    """Tell `say` too how far each bar of this block is, as `Downloading phi-4-mini: 40%`, and through to_thread."""
+    token = _watcher.set(say)
+    try:
+        yield
+    finally:
+        _watcher.reset(token)
 
 
 @contextlib.contextmanager
@@ -16,9 +29,11 @@ def bar(title: str, *, total: float, unit: str) -> Iterator[Callable[[float], No
 
     Where there is neither a notebook nor a terminal, one line says what is going on.
     """
+    say = _watcher.get() or (lambda _: None)
+    say(title)
     if not (_in_notebook() or sys.stderr.isatty()):
         print(f"{title} ...", file=sys.stderr, flush=True)
-        yield lambda _: None
+        yield lambda done: say(f"{title}: {done / total:.0%}")
         return
     from tqdm.auto import tqdm
 
@@ -26,6 +41,7 @@ def bar(title: str, *, total: float, unit: str) -> Iterator[Callable[[float], No
 
         def advance(done: float) -> None:
             shown.update(max(0.0, done - shown.n))
+            say(f"{title}: {done / total:.0%}")
 
         yield advance
 

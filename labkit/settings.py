@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
@@ -22,15 +22,19 @@ PREFERRED = "phi-4-mini"
 
 @dataclass(frozen=True)
 class Settings:
-    """BASE_URL, MODEL, API_KEY and LABKIT_CACHE, with an unset or empty variable as None or its default.
+    """BASE_URL, MODEL, API_KEY, LABKIT_CACHE and CLOUD_*, with an unset or empty variable as None or its default.
 
-    `base_url` ends in the API's root (`.../v1`, or the path that was given) without a last slash.
+    `base_url` ends in the API's root (`.../v1`, or the path that was given) without a last slash; so does
+    `cloud_base_url`. The keys are not shown when the value is.
     """
 
     base_url: str | None
     model: str | None
-    api_key: str
+    api_key: str = field(repr=False)
     cache: Path
+    cloud_base_url: str | None = None
+    cloud_model: str | None = None
+    cloud_api_key: str = field(default="not-needed", repr=False)
 
     @classmethod
     def from_environment(
@@ -49,28 +53,34 @@ class Settings:
             return environ.get(name, "").strip()
 
         address = (base_url or "").strip() or text("BASE_URL")
+        cloud = text("CLOUD_BASE_URL")
         folder = text("LABKIT_CACHE")
         return cls(
             base_url=normalize_base_url(address) if address else None,
             model=(model or "").strip() or text("MODEL") or None,
             api_key=text("API_KEY") or "not-needed",
             cache=Path(folder).expanduser().resolve() if folder else platformdirs.user_cache_path(APP, False),
+            cloud_base_url=normalize_base_url(cloud, "CLOUD_BASE_URL") if cloud else None,
+            cloud_model=text("CLOUD_MODEL") or None,
+            cloud_api_key=text("CLOUD_API_KEY") or "not-needed",
         )
 
 
-def normalize_base_url(address: str) -> str:
+def normalize_base_url(address: str, variable: str = "BASE_URL") -> str:
     """The address of an API's root: `/v1` is added where only a host and a port stand.
 
     Raises SettingsError where there is no http(s) host and port that could be asked.
     """
-    cure = "write it as http://127.0.0.1:51211/v1, or leave BASE_URL unset to use Foundry Local on this machine"
+    example = {"CLOUD_BASE_URL": ("https://NAME.openai.azure.com/openai/v1", "simulate a cloud")}
+    form, otherwise = example.get(variable, ("http://127.0.0.1:51211/v1", "use Foundry Local on this machine"))
+    cure = f"write it as {form}, or leave {variable} unset to {otherwise}"
     try:
         parts = urlsplit(address if "//" in address else f"http://{address}")
         usable = parts.scheme in {"http", "https"} and bool(parts.hostname) and parts.port != 0
     except ValueError:
         usable = False
     if not usable or any(letter.isspace() for letter in address):
-        raise SettingsError(f"BASE_URL is {address!r}, which is no address of an endpoint", cure=cure)
+        raise SettingsError(f"{variable} is {address!r}, which is no address of an endpoint", cure=cure)
     path = parts.path.rstrip("/") or "/v1"
     query = f"?{parts.query}" if parts.query else ""
     return f"{parts.scheme}://{parts.netloc}{path}{query}"

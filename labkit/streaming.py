@@ -11,14 +11,15 @@ import asyncio
 import json
 import time
 import weakref
-from contextlib import contextmanager
+from contextlib import aclosing, contextmanager, suppress
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 import httpx2
 import openai
 
+from labkit import sidecar
 from labkit.errors import LabError, StreamError
 from labkit.explain import explain, explain_text
 
@@ -32,6 +33,8 @@ if TYPE_CHECKING:
 
 # As long as the connection waits for bytes: a local model may need long for a long prompt.
 SILENCE = 120.0
+# As long as a body may take to end after [DONE] before its connection is given up.
+REST = 0.1
 
 
 class End(StrEnum):
@@ -120,7 +123,8 @@ class Trace:
 class _Reader:
     """Turns the lines of one response into events, and keeps the trace and the text."""
 
-    def __init__(self, silence: float) -> None:
+    def __init__(self, connection: Connection, silence: float) -> None:
+        self.connection = connection
         self.silence = silence
         self.heard = 0.0
         self.trace = Trace()
@@ -193,6 +197,7 @@ class _Reader:
             raise self.trace.error from error
         finally:
             self.trace.end = time.perf_counter()
+            sidecar.note_answer(self.connection, self.trace)
 
     def _judge(self, error: Exception) -> tuple[LabError, End]:
         """An error in labkit's words, and what it means for the answer."""
@@ -207,6 +212,14 @@ class _Reader:
         return explain(error), End.REFUSED
 
 
+@runtime_checkable
+class Streams(Protocol):
+    """What chooses a connection by itself, as a Router does."""
+
+    def stream(self, messages: str | Sequence[Message], **options: Any) -> Answer:
+        """One answer to a question or a conversation."""
+
+
 class Answer:
     """One answer under way: loop over it with `async for`, once. `text` and `trace` grow as it comes.
 
@@ -217,7 +230,7 @@ class Answer:
     def __init__(self, connection: Connection, request: dict[str, Any]) -> None:
         self._connection = connection
         self._request = request
-        self._reader = _Reader(_silence(request))
+        self._reader = _Reader(connection, _silence(request))
         self._events: weakref.ref[AsyncGenerator[Event]] | None = None
 
     @property
@@ -246,12 +259,14 @@ class Answer:
             with reader.watch():
                 async with create(**self._request) as response:
                     reader.headers()
-                    async for line in response.iter_lines():
-                        for event in reader.read(line):
-                            yield event
-                        if reader.done:
-                            break
-                    yield reader.last()
+                    async with aclosing(response.iter_lines()) as lines:
+                        async for line in lines:
+                            for event in reader.read(line):
+                                yield event
+                            if reader.done:
+                                break
+                        yield reader.last()
+                        await _drain(lines)
         except LabError as error:
             yield Failure(reader.now(), "", error)
             raise
@@ -269,20 +284,23 @@ class Answer:
         await self.aclose()
 
 
-def stream(connection: Connection, messages: str | Sequence[Message], **options: Any) -> Answer:
+def stream(connection: Connection | Streams, messages: str | Sequence[Message], **options: Any) -> Answer:
     """Ask, and get the answer as events: FirstToken, Text, Usage, Finish, or Failure and then its error raised.
 
-    `messages` is a question or a whole conversation; `options` go to the endpoint (`max_tokens`, `temperature`,
-    `timeout` in seconds of silence ...). Nothing is sent before the first event is asked for.
+    `connection` may be a router, which asks the connection that it chooses. `messages` is a question or a whole
+    conversation; `options` go to the endpoint (`max_tokens`, `temperature`, `timeout` in seconds of silence ...).
+    Nothing is sent before the first event is asked for.
     Raises StreamError (dropped, silent), RequestError, ModelError, EndpointError while it is read.
     """
+    if isinstance(connection, Streams):
+        return connection.stream(messages, **options)
     return Answer(connection, _request(connection, messages, options))
 
 
 def stream_sync(connection: Connection, messages: str | Sequence[Message], **options: Any) -> Iterator[Event]:
     """The same for plain scripts: a generator of the same events, which closes the stream when it is left."""
     request = _request(connection, messages, options)
-    reader = _Reader(_silence(request))
+    reader = _Reader(connection, _silence(request))
     create = connection.client.chat.completions.with_streaming_response.create
     reader.start()
     try:
@@ -296,6 +314,14 @@ def stream_sync(connection: Connection, messages: str | Sequence[Message], **opt
     except LabError as error:
         yield Failure(reader.now(), "", error)
         raise
+
+
+async def _drain(lines: AsyncIterator[str]) -> None:
+    """Read what follows [DONE], the empty end of the body, so that the next answer can use the same connection."""
+    with suppress(TimeoutError, httpx2.HTTPError):
+        async with asyncio.timeout(REST):
+            async for _ in lines:
+                pass
 
 
 def _request(connection: Connection, messages: str | Sequence[Message], options: dict[str, Any]) -> dict[str, Any]:

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     import ipywidgets
 
     from labkit.connection import Connection
-    from labkit.streaming import Trace
+    from labkit.streaming import Streams, Trace
 
 # Tokens that are kept free for an answer where no limit is given.
 ROOM = 512
@@ -75,14 +75,16 @@ def ending(answer: Answer) -> str:
 
 
 class ChatView:
-    """A conversation with one connection. `messages` is its history, `options` go to the endpoint.
+    """A conversation with one connection, or with a router. `messages` is its history, `options` go to the endpoint.
 
     With `context` (tokens) only the newest messages that leave room for `max_tokens` (default 512) are sent.
     `await view.ask("...")` shows one answer below the cell that asks. `view.show()` gives a chat with an input
     box, which goes on after its cell has ended. Where there is no notebook the text goes to the terminal.
     """
 
-    def __init__(self, connection: Connection, system: str = "", context: int | None = None, **options: Any) -> None:
+    def __init__(
+        self, connection: Connection | Streams, system: str = "", context: int | None = None, **options: Any
+    ) -> None:
         self.connection = connection
         self.options = options
         self.history = History()

@@ -33,10 +33,11 @@ def find() -> Path | None:
     return next((path for path in _candidates() if path.is_file()), None)
 
 
-def launch(playwright: Playwright, path: Path) -> Browser:
+def launch(playwright: Playwright, path: Path, *further: str) -> Browser:
     """Start a browser without a window. Its sandbox is off only for root on Linux, where it cannot be had."""
     root_on_linux = sys.platform == "linux" and os.geteuid() == 0
-    return playwright.chromium.launch(executable_path=path, args=_QUIET, chromium_sandbox=not root_on_linux)
+    args = [*_QUIET, *further]
+    return playwright.chromium.launch(executable_path=path, args=args, chromium_sandbox=not root_on_linux)
 
 
 def _candidates() -> Iterator[Path]:

@@ -145,7 +145,7 @@ def own_machine(
     LABKIT_CACHE is a folder of the test's own, with the embedded model in it for a test that is marked live.
     """
     marks = {mark.name for mark in request.node.iter_markers()}
-    for name in ("BASE_URL", "MODEL", "API_KEY"):
+    for name in ("BASE_URL", "MODEL", "API_KEY", "DATABASE_URL"):
         monkeypatch.delenv(name, raising=False)
     folder = tmp_path / "Åsa's cache"
     (tmp_path / "home").mkdir(exist_ok=True)
@@ -225,6 +225,16 @@ def start(*arguments: str, cache: Path, stderr: Any = subprocess.PIPE) -> Iterat
             yield process
         finally:
             process.kill()
+
+
+def end(process: subprocess.Popen[bytes], seconds: float = 15) -> None:
+    """Ask a process to end, and kill it when it does not."""
+    process.terminate()
+    try:
+        process.wait(seconds)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
 
 
 @pytest.fixture(scope="session")

@@ -12,13 +12,14 @@ import subprocess
 import sys
 from typing import TYPE_CHECKING
 
+import httpx2
 import nbformat
 import openai
 import pytest
 
-from labkit import cli, embedded, endpoints
+from labkit import arguments, cli, embedded, endpoints, npm, pages, ports
 from labkit.listing import list_models
-from tests.conftest import ROOT, serve
+from tests.conftest import ROOT, serve, start
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -100,19 +101,78 @@ def test_request_ends_it_in_good_order(own_cache: Path, free_port: int) -> None:
     assert list((own_cache / "endpoints").iterdir()) == []
 
 
+@pytest.fixture
+def with_packages(own_cache: Path) -> Path:
+    """A cache in which the packages of the pages lie, as far as can be told."""
+    for package in (pages.ONNXRUNTIME, pages.WLLAMA):
+        place = npm.folder(package, own_cache)
+        place.mkdir(parents=True)
+        for file in package.files:
+            (place / file.rpartition("/")[2]).touch()
+    return own_cache
+
+
+@pytest.mark.parametrize("number", SIGNALS)
+def test_pages_are_served_until_a_signal(with_packages: Path, free_port: int, number: signal.Signals) -> None:
+    """At the address that is printed; the exit status is 0, without a complaint, and the port is free again."""
+    arguments = ("webgpu", "--no-browser", "--port", str(free_port))
+    with start(*arguments, cache=with_packages, stderr=subprocess.PIPE) as process:
+        assert process.stdout
+        address = f"http://127.0.0.1:{free_port}"
+        printed = [process.stdout.readline() for _ in range(3)]
+        assert printed == ["The pages are at\n", f"  {address}\n", "End them with Ctrl-C here.\n"]
+        with httpx2.Client(base_url=address, trust_env=False) as client:
+            for path, words in (("/", "<title>"), ("/chat.html", "<title>"), ("/main.js", "import")):
+                reply = client.get(path)
+                assert (reply.status_code, reply.headers["content-security-policy"]) == (200, pages.POLICY)
+                assert words in reply.text
+            process.send_signal(number)  # while a connection is open
+            said = process.communicate(timeout=20)
+        assert (process.returncode, said) == (0, ("", ""))
+    assert ports.is_free(free_port)
+
+
+def test_pages_take_another_port_where_theirs_is_taken(with_packages: Path) -> None:
+    """Unless one was asked for."""
+    with contextlib.ExitStack() as stack:
+        with contextlib.suppress(OSError):  # somebody else has it already: as good
+            stack.enter_context(socket.create_server(("127.0.0.1", arguments.PAGES_PORT)))
+        process = stack.enter_context(start("webgpu", "--no-browser", cache=with_packages))
+        assert process.stdout
+        process.stdout.readline()
+        address = process.stdout.readline().strip()
+        assert address != f"http://127.0.0.1:{arguments.PAGES_PORT}"
+        assert httpx2.get(address, trust_env=False).status_code == 200
+
+
+def test_pages_without_what_they_need(own_cache: Path, closed_port: int) -> None:
+    """No registry answers: one line with its cure, and no address."""
+    environment = os.environ | {"NPM_CONFIG_REGISTRY": f"http://127.0.0.1:{closed_port}"}
+    command = [sys.executable, "-m", "labkit", "webgpu", "--no-browser"]
+    done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=60, check=False)
+    assert (done.returncode, done.stdout) == (1, "")
+    last = done.stderr.splitlines()[-1]
+    assert last.startswith("lab.py: onnxruntime-web@1.30.0 could not be fetched")
+    assert "NPM_CONFIG_REGISTRY" in last.partition("To mend it: ")[2]
+    assert not list(own_cache.rglob("*.mjs"))
+
+
 def test_help_has_every_command(capsys: pytest.CaptureFixture[str]) -> None:
     """With a line about each."""
     with pytest.raises(SystemExit) as caught:
         cli.main(["--help"])
     assert caught.value.code == 0
     shown = capsys.readouterr().out.split("commands:")[1]
-    assert {"serve", "test", "kernel", "reset"} <= {line.split()[0] for line in shown.splitlines() if line.strip()}
+    assert {"serve", "test", "kernel", "reset", "export", "webgpu"} <= {
+        line.split()[0] for line in shown.splitlines() if line.strip()
+    }
 
 
 @pytest.mark.parametrize(
     ("arguments", "base_url", "said"),
     [
         pytest.param(["serve", "--port", "{taken}"], "", "port {taken} on 127.0.0.1 is taken", id="port taken"),
+        pytest.param(["webgpu", "--port", "{taken}"], "", "port {taken} on 127.0.0.1 is taken", id="pages' port taken"),
         pytest.param(["serve", "--port", "65536"], "", "65536", id="no port"),
         pytest.param(["serve"], "http://a b", "BASE_URL is 'http://a b'", id="bad variable"),
     ],
@@ -131,8 +191,8 @@ def test_error_is_one_line_with_its_cure(taken_port: int, arguments: list[str], 
 
 def test_port_may_stand_before_the_command() -> None:
     """It is not forgotten on the way to it."""
-    options = cli._parser().parse_args(["--port", "9", "serve"])
-    assert (options.run, options.port) == (cli.serve, 9)
+    options = arguments.parser().parse_args(["--port", "9", "serve"])
+    assert (options.command, options.port) == ("serve", 9)
 
 
 def test_reset_gives_a_fresh_copy(tmp_path: Path) -> None:
@@ -149,6 +209,32 @@ def test_reset_gives_a_fresh_copy(tmp_path: Path) -> None:
     (kept,) = [path for path in (course / "work").glob("*.ipynb") if path.name != "01_first.ipynb"]
     assert kept.read_text(encoding="utf-8") == "my work"
     assert done.stdout == f"01_first.ipynb is fresh. Your old one is {kept.name}, beside it.\n"
+
+
+def test_export_checks_and_writes(tmp_path: Path) -> None:
+    """In a course of its own: --check shows what differs and writes nothing, and after an export all is well."""
+    course = tmp_path / "course"
+    shutil.copytree(ROOT / "labkit", course / "labkit", ignore=shutil.ignore_patterns("__pycache__"))
+    (course / "notebooks").mkdir()
+    cells = [nbformat.v4.new_code_cell("%%export apps/chat/a.py\nx = 1")]
+    nbformat.write(nbformat.v4.new_notebook(cells=cells), course / "notebooks" / "01_first.ipynb")
+    environment = os.environ | {"PYTHONPATH": str(course)}
+
+    def run(*arguments: str) -> tuple[int, str, str]:
+        command = [sys.executable, "-m", "labkit", "export", *arguments]
+        done = subprocess.run(command, cwd=course, env=environment, capture_output=True, text=True, check=False)
+        return done.returncode, done.stdout, done.stderr
+
+    status, shown, said = run("--check")
+    assert (status, said) == (1, "lab.py: apps/chat/a.py is missing. To mend it: python lab.py export\n")
+    assert shown.startswith("--- /dev/null\n")
+    assert shown.endswith("+x = 1\n")
+    assert not (course / "apps").exists()
+    assert run() == (0, "written    apps/chat/a.py\n", "")
+    assert run() == (0, "unchanged  apps/chat/a.py\n", "")
+    assert run("--check") == (0, "", "")
+    (course / "apps" / "new.py").touch()
+    assert [run(*arguments)[0] for arguments in ((), ("--check",))] == [1, 1]
 
 
 def test_kernel_is_registered_for_this_python(tmp_path: Path) -> None:

@@ -84,4 +84,4 @@ def test_a_port_that_is_held_is_told_with_its_holder(monkeypatch: pytest.MonkeyP
 
 def test_too_little_room_is_wrong(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(doctor, "DISK_GB", 1e9)
-    assert next(check.ok for check in doctor._room(tmp_path / "not" / "there")) is False
+    assert next(check.ok for check in doctor.room(tmp_path / "not" / "there")) is False

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import nbformat
 import pytest
 
+from labkit import openwebui
 from labkit.mock import Behaviour, MockEndpoint
 from labkit.views import render
 from labkit.workbook.copies import lessons
@@ -25,11 +26,11 @@ NOTEBOOKS = [item.original for item in lessons()]
 SHARE = 0.6
 
 
-def nbval(folder: Path, *, base_url: str) -> subprocess.CompletedProcess[str]:
-    """Run strict nbval over a folder's notebooks."""
+def nbval(folder: Path, *, base_url: str, name: str = ".") -> subprocess.CompletedProcess[str]:
+    """Run strict nbval over a folder's notebooks, or over one of them."""
     options = ["--nbval", "--nbval-sanitize-with", "sanitize.cfg", "--nbval-cell-timeout", "120", "--nbval-current-env"]
     return subprocess.run(
-        [sys.executable, "-m", "pytest", *options, "-q", "-p", "no:cacheprovider", "--color=no", "--rootdir=.", "."],
+        [sys.executable, "-m", "pytest", *options, "-q", "-p", "no:cacheprovider", "--color=no", "--rootdir=.", name],
         cwd=folder,
         env={name: value for name, value in os.environ.items() if name != "CI"} | {"BASE_URL": base_url},
         capture_output=True,
@@ -78,6 +79,7 @@ def long_answer(last: int) -> nbformat.NotebookNode:
 
 
 LONG = """from labkit import ChatView, connect
+from labkit import openwebui
 from labkit.mock import Behaviour, MockEndpoint
 from labkit.views import render
 mock = MockEndpoint(Behaviour(first_token=0, rate=5000, context=100000)).start()
@@ -120,20 +122,31 @@ def judged(tmp_path_factory: pytest.TempPathFactory) -> subprocess.CompletedProc
     return nbval(folder, base_url="")
 
 
+# An ordinary run compares the first two lessons, so that it stays under eight minutes; the lanes compare all.
+TWO_AND_LANES = [
+    pytest.param(path, marks=[pytest.mark.lane] if index > 1 else []) for index, path in enumerate(NOTEBOOKS)
+]
+
+
 @pytest.mark.live
 @pytest.mark.notebook
-@pytest.mark.timeout(900)
-def test_all_notebooks_on_the_live_runtime(served: tuple[str, str]) -> None:
-    done = nbval(ROOT / "notebooks", base_url=served[0])
+@pytest.mark.timeout(600)
+@pytest.mark.parametrize("path", TWO_AND_LANES, ids=lambda path: path.stem)
+def test_notebook_on_the_live_runtime(path: Path, served: tuple[str, str], own_cache: Path) -> None:
+    if path.stem == "06_open_webui":
+        openwebui.install(own_cache, openwebui.SLIM)
+    done = nbval(ROOT / "notebooks", base_url=served[0], name=path.name)
     print(done.stdout[-2000:])
     assert done.returncode == 0, done.stdout[-6000:]
-    assert done.stdout.count("cells with output are compared") == len(NOTEBOOKS)
+    assert done.stdout.count("cells with output are compared") == 1
 
 
 @pytest.mark.live  # the tour of the SDK in notebook 01 runs the runtime in its kernel in any case
 @pytest.mark.notebook
+@pytest.mark.lane
 @pytest.mark.timeout(900)
-def test_all_notebooks_on_the_mock() -> None:
+def test_all_notebooks_on_the_mock(own_cache: Path) -> None:
+    openwebui.install(own_cache, openwebui.SLIM)
     with MockEndpoint(Behaviour(first_token=0.02, rate=500)) as mock:
         done = nbval(ROOT / "notebooks", base_url=mock.base_url)
     assert done.returncode == 0, done.stdout[-6000:]

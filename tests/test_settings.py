@@ -112,3 +112,46 @@ def test_no_address_of_an_endpoint(address: str) -> None:
 def test_tests_use_a_cache_of_their_own(tmp_path: Path) -> None:
     """No test reads or changes what the developer's own lessons use."""
     assert Settings.from_environment().cache.is_relative_to(tmp_path.resolve())
+
+
+def test_the_cloud_of_the_environment() -> None:
+    """It has variables of its own, which do not mix with those of the local endpoint."""
+    names = {"CLOUD_BASE_URL": " https://host ", "CLOUD_MODEL": " gpt-small ", "CLOUD_API_KEY": " secret "}
+    settings = Settings.from_environment(names)
+    assert settings.cloud_base_url == "https://host/v1"
+    assert (settings.cloud_model, settings.cloud_api_key) == ("gpt-small", "secret")
+    assert (settings.base_url, settings.model, settings.api_key) == (None, None, "not-needed")
+    local = Settings.from_environment({"BASE_URL": "http://host:1", "MODEL": "m", "API_KEY": "secret"})
+    assert (local.cloud_base_url, local.cloud_model, local.cloud_api_key) == (None, None, "not-needed")
+
+
+@pytest.mark.parametrize("name", ["CLOUD_BASE_URL", "CLOUD_MODEL", "CLOUD_API_KEY"])
+@pytest.mark.parametrize("value", ["", " \t"])
+def test_an_empty_cloud_is_none(name: str, value: str) -> None:
+    assert Settings.from_environment({name: value}) == Settings.from_environment({})
+
+
+def test_arguments_do_not_change_the_cloud() -> None:
+    """A notebook's MODEL and BASE_URL are those of the local endpoint."""
+    names = {"CLOUD_BASE_URL": "https://host/v1", "CLOUD_MODEL": "gpt-small"}
+    settings = Settings.from_environment(names, model="given", base_url="http://given:1")
+    assert (settings.cloud_base_url, settings.cloud_model) == ("https://host/v1", "gpt-small")
+
+
+def test_keys_are_not_shown() -> None:
+    shown = repr(Settings.from_environment({"API_KEY": "local-secret", "CLOUD_API_KEY": "cloud-secret"}))
+    assert "secret" not in shown
+
+
+def test_a_wrong_cloud_address_names_its_variable() -> None:
+    with pytest.raises(SettingsError, match="CLOUD_BASE_URL is 'ftp://host'") as caught:
+        Settings.from_environment({"CLOUD_BASE_URL": "ftp://host"})
+    assert "https://NAME.openai.azure.com/openai/v1" in caught.value.cure
+    with pytest.raises(SettingsError, match=r"^BASE_URL is"):
+        Settings.from_environment({"BASE_URL": "ftp://host"})
+
+
+def test_a_query_of_the_cloud_stays() -> None:
+    """Azure's older addresses carry the version of the API there."""
+    address = "https://host/openai/v1/?api-version=preview"
+    assert Settings.from_environment({"CLOUD_BASE_URL": address}).cloud_base_url == address.replace("/?", "?")

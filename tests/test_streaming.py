@@ -12,11 +12,14 @@ import pytest
 from labkit.connection import Connection, Source
 from labkit.errors import EndpointError, LabError, ModelError, RequestError, StreamError
 from labkit.mock import Behaviour, Fault, MockEndpoint, Step
+from labkit.mock.answers import ChatAnswer
 from labkit.streaming import Answer, End, Event, Failure, Finish, FirstToken, Text, Usage, stream, stream_sync
 from tests.conftest import Reply
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+
+    from starlette.types import Receive, Scope, Send
 
     from tests.conftest import Asked, Loopback
 
@@ -219,12 +222,14 @@ def test_cancelling_early_closes_too(moment: str) -> None:
 
 def test_an_answer_is_read_once(mock: MockEndpoint) -> None:
     async def twice() -> None:
-        answer = stream(connection(mock), "Count to 5.")
+        lab = connection(mock)
+        answer = stream(lab, "Count to 5.")
         await events(answer)
-        answer.__aiter__()
+        with pytest.raises(RuntimeError, match="once"):
+            answer.__aiter__()
+        await lab.aclose()
 
-    with pytest.raises(RuntimeError, match="once"):
-        asyncio.run(twice())
+    asyncio.run(twice())
 
 
 def test_closing_what_never_began_is_harmless(mock: MockEndpoint) -> None:
@@ -301,3 +306,24 @@ def test_on_the_live_runtime(served: tuple[str, str]) -> None:
     assert isinstance(seen[0], FirstToken)
     assert isinstance(seen[-1], Finish)
     assert (seen[-1].reason, seen[-2].completion_tokens) == ("length", 8)  # type: ignore[attr-defined]
+
+
+def test_answers_share_one_connection(mock: MockEndpoint, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A connection costs a handshake, which the next answer need not pay again."""
+    peers = set()
+    call = ChatAnswer.__call__
+
+    async def noting(self: ChatAnswer, scope: Scope, receive: Receive, send: Send) -> None:
+        peers.add(scope["client"])
+        await call(self, scope, receive, send)
+
+    monkeypatch.setattr(ChatAnswer, "__call__", noting)
+
+    async def three() -> None:
+        lab = connection(mock)
+        for _ in range(3):
+            await events(stream(lab, "Count to 5."))
+        await lab.aclose()
+
+    asyncio.run(three())
+    assert len(peers) == 1

@@ -1,20 +1,17 @@
-"""The mock as a server: a Starlette application, and uvicorn in a thread."""
+"""The mock as a server: a Starlette application on loopback."""
 
 from __future__ import annotations
 
 import hashlib
 import math
 import os
-import socket
-import threading
 from typing import TYPE_CHECKING
 
-import uvicorn
 from starlette.applications import Starlette
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from labkit.errors import EndpointError
+from labkit.loopback import Loopback
 from labkit.mock import asked, scripts, wire
 from labkit.mock.answers import ChatAnswer, Slots
 from labkit.mock.behaviour import Behaviour, Counters, Fault, State, Step
@@ -31,9 +28,7 @@ class MockEndpoint:
 
     def __init__(self, behaviour: Behaviour | None = None, *, port: int = 0) -> None:
         self.state = State(behaviour or Behaviour())
-        self._port = port
-        self._server: _Server | None = None
-        self._thread: threading.Thread | None = None
+        self._server = Loopback(application(self.state), port)
         self.base_url = ""
 
     @property
@@ -52,47 +47,22 @@ class MockEndpoint:
 
     def start(self) -> MockEndpoint:
         """Listen; requests are taken from now on. Raises EndpointError when the port is taken."""
-        try:
-            listener = socket.create_server(("127.0.0.1", self._port))
-        except OSError as error:
-            raise EndpointError(f"port {self._port} on 127.0.0.1 is taken", cure="choose another port") from error
-        self.base_url = f"http://127.0.0.1:{listener.getsockname()[1]}/v1"
-        self._server = _Server(_configuration(self.state))
-        self._thread = threading.Thread(target=self._server.run, args=([listener],), daemon=True)
-        self._thread.start()
+        self.base_url = f"{self._server.start()}/v1"
         return self
 
     def wait(self) -> None:
         """Block until the server ends; Ctrl-C gets through."""
-        while self._thread and self._thread.is_alive():
-            self._thread.join(0.2)
+        self._server.wait()
 
     def stop(self) -> None:
         """Stop; answers under way are cut off."""
-        if self._server and self._thread:
-            self._server.should_exit = self._server.force_exit = True
-            self._thread.join()
+        self._server.stop()
 
     def __enter__(self) -> MockEndpoint:
         return self.start()
 
     def __exit__(self, *_: object) -> None:
         self.stop()
-
-
-class _Server(uvicorn.Server):
-    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        """Break the connections, as the end of a process would, and then shut down."""
-        for connection in list(self.server_state.connections):
-            connection.transport.abort()
-        await super().shutdown(sockets)
-
-
-def _configuration(state: State) -> uvicorn.Config:
-    # Without the date, the same request has the same answer to the byte.
-    return uvicorn.Config(
-        application(state), log_level="critical", lifespan="off", date_header=False, server_header=False
-    )
 
 
 def application(state: State) -> Starlette:

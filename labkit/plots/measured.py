@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from statistics import median
 from typing import TYPE_CHECKING
 
@@ -9,6 +10,7 @@ from matplotlib.ticker import MaxNLocator, NullFormatter
 
 from labkit.latency import e2e, percentile, tpot, ttft
 from labkit.plots.picture import BLUE, GREEN, INK, ORANGE, Picture, footer, tidy
+from labkit.tables import Table
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -30,18 +32,26 @@ def samples(series: Mapping[str, Sequence[float]], unit: str, title: str, lab: C
         colour = colours[row % len(colours)]
         axes.plot(values, [row] * len(values), "o", color=colour, alpha=0.45, markersize=7)
         axes.plot([median(values)] * 2, [row - 0.28, row + 0.28], color=colour, linewidth=2.5)
-        axes.annotate(f"median {_short(median(values))} {unit}", (median(values), row + 0.36), ha="center", fontsize=9)
+        axes.annotate(f"median {short(median(values))} {unit}", (median(values), row + 0.36), ha="center", fontsize=9)
     axes.set_yticks(range(len(series)), [f"{name}\n(n = {len(values)})" for name, values in series.items()])
     axes.set(xscale="log", ylim=(-0.6, len(series) - 0.2), xlabel=f"{title} ({unit}, logarithmic axis)")
     axes.xaxis.set_major_formatter("{x:g}")
     axes.xaxis.set_minor_formatter(NullFormatter())
     axes.grid(axis="x", which="major", color="#DDDDDD")
     axes.spines[["top", "right", "left"]].set_visible(False)
+    picture.table = Table(
+        ("", "n", f"median ({unit})", f"least ({unit})", f"most ({unit})"),
+        tuple(
+            (name, str(len(values)), short(median(values)), short(min(values)), short(max(values)))
+            for name, values in series.items()
+        ),
+        measured=True,
+    )
     footer(picture, lab)
     return picture
 
 
-def _short(value: float) -> str:
+def short(value: float) -> str:
     """Three figures, and never a power of ten."""
     return f"{value:,.0f}" if value >= 100 else f"{value:.3g}"
 
@@ -74,6 +84,8 @@ def waterfall(trace: Trace, lab: Connection) -> Picture:
     axes.margins(x=0.12)
     axes.set_xlabel(f"seconds since the request (n = {len(trace.chunks)} chunks, one tick each)")
     tidy(axes)
+    spans = [f"{(end - begin) * 1000:.0f}" for begin, end in pairwise(marks)]
+    picture.table = Table(("part", "ms"), tuple(zip(names, spans, strict=True)), measured=True)
     footer(picture, lab)
     return picture
 
@@ -95,6 +107,14 @@ def tokens_over_time(traces: Mapping[str, Trace], lab: Connection) -> Picture:
     axes.set(xlabel="seconds since the request", ylabel="chunks so far")
     axes.legend(frameon=False)
     tidy(axes)
+    picture.table = Table(
+        ("answer", "chunks", "first (s)", "last (s)"),
+        tuple(
+            (name, str(len(times)), *(f"{times[end]:.2f}" if times else "none" for end in (0, -1)))
+            for name, times in ((name, [at - trace.request for at in trace.chunks]) for name, trace in traces.items())
+        ),
+        measured=True,
+    )
     footer(picture, lab)
     return picture
 
@@ -113,6 +133,14 @@ def ecdf(series: Mapping[str, Sequence[float]], unit: str, what: str, lab: Conne
     axes.set(xlabel=f"{what} ({unit})", ylabel="percent of values (p50, p90, p99 marked)")
     axes.legend(frameon=False, loc="lower right")
     tidy(axes)
+    picture.table = Table(
+        (what, "n", f"p50 ({unit})", f"p90 ({unit})", f"p99 ({unit})"),
+        tuple(
+            (name, str(len(values)), *(short(percentile(values, percent)) for percent in (50, 90, 99)))
+            for name, values in series.items()
+        ),
+        measured=True,
+    )
     footer(picture, lab)
     return picture
 
@@ -136,6 +164,11 @@ def first_token_by_prompt(traces: Sequence[Trace], lab: Connection) -> Picture:
     )
     axes.legend(frameon=False)
     tidy(axes)
+    picture.table = Table(
+        ("tokens in the prompt", "n", "median (ms)"),
+        tuple((str(tokens), str(len(points[tokens])), f"{1000 * median(points[tokens]):.0f}") for tokens in lengths),
+        measured=True,
+    )
     footer(picture, lab)
     return picture
 
@@ -164,6 +197,14 @@ def concurrency(runs: Sequence[Run], lab: Connection) -> Picture:
         axes.set_xlabel(f"answers at once (n = {len(runs[0].traces)} each)")
         axes.set_xticks(widths)
         tidy(axes)
+    picture.table = Table(
+        ("answers at once", "n", "median ms per token", "tokens per second, all"),
+        tuple(
+            (str(run.concurrency), str(len(run.traces)), f"{middle:.1f}", f"{run.tokens_per_second:.0f}")
+            for run, middle in zip(runs, middles, strict=True)
+        ),
+        measured=True,
+    )
     footer(picture, lab)
     return picture
 
@@ -197,6 +238,11 @@ def streamed_or_whole(trace: Trace, whole: float, lab: Connection) -> Picture:
     axes.set(xlabel="seconds since the request (n = 1 answer each)", ylabel="percent of the answer on the screen")
     axes.legend(frameon=False, loc="lower right")
     tidy(axes)
+    picture.table = Table(
+        ("answer", "first text (s)", "all of it (s)"),
+        (("streamed", f"{times[0]:.2f}", f"{times[-1]:.2f}"), ("whole", f"{whole:.2f}", f"{whole:.2f}")),
+        measured=True,
+    )
     footer(picture, lab)
     return picture
 
@@ -213,5 +259,11 @@ def running(counts: Sequence[tuple[float, int]], stopped: float, lab: Connection
     axes.yaxis.set_major_locator(MaxNLocator(integer=True))
     axes.legend(frameon=False)
     tidy(axes)
+    left = next((time for time, count in counts if time >= stopped and count == 0), None)
+    picture.table = Table(
+        ("what", "seconds"),
+        (("Stop", f"{stopped:.1f}"), ("the endpoint runs nothing", "not seen" if left is None else f"{left:.2f}")),
+        measured=True,
+    )
     footer(picture, lab)
     return picture

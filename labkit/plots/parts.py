@@ -1,4 +1,4 @@
-"""The course's parts as a drawn picture."""
+"""Drawn pictures: the course's parts, and what a container reaches."""
 
 from __future__ import annotations
 
@@ -43,4 +43,35 @@ def architecture() -> Picture:
         if number < len(wires):
             axes.annotate("", (left + 9.65, 8.7), (left + 6.5, 8.7), arrowprops={"arrowstyle": "<->", "color": INK})
             axes.text(left + 8.07, 13.6, wires[number], ha="center", va="center", fontsize=8, color=ORANGE)
+    return picture
+
+
+def containers() -> Picture:
+    """What a container reaches of a server that listens on 127.0.0.1: with Docker Desktop, and two ways on Linux."""
+    picture = Picture(
+        10,
+        3.3,
+        "Three drawings of a container that wants to reach a runtime on 127.0.0.1 of its host. With Docker Desktop the "
+        "name host.docker.internal arrives. On Linux the same name ends at a bridge, where nothing listens. On Linux "
+        "with the host's network, 127.0.0.1 arrives.",
+    )
+    ways = [
+        ("Docker Desktop (macOS, Windows)", "host.docker.internal", "passed on by the host", True),
+        ("Linux, a bridge", "host.docker.internal", "ends at the bridge", False),
+        ("Linux, the host's network", "127.0.0.1", "one network for both", True),
+    ]
+    for number, (where, name, why, arrives) in enumerate(ways):
+        axes = picture.add_subplot(1, len(ways), number + 1)
+        axes.set(xlim=(0, 20), ylim=(0, 20))
+        axes.axis("off")
+        axes.set_title(where, fontsize=10, color=INK)
+        for bottom, text, colour in ((12.5, "Open WebUI\nin a container", INK), (1, "runtime\non 127.0.0.1", BLUE)):
+            shape = "round,pad=0,rounding_size=.8"
+            axes.add_patch(FancyBboxPatch((4, bottom), 12, 5.5, boxstyle=shape, fc="white", ec=colour))
+            axes.text(10, bottom + 2.75, text, ha="center", va="center", fontsize=9, color=colour)
+        colour, end = (BLUE, 6.9) if arrives else (ORANGE, 9.3)
+        arrow = {"arrowstyle": "->" if arrives else "-[", "color": colour, "linestyle": "-" if arrives else "--"}
+        axes.annotate("", (10, end), (10, 12.3), arrowprops=arrow)
+        axes.text(10.6, 10.9, name, fontsize=8, va="center", color=INK)
+        axes.text(10.6, 8.6, why, fontsize=8, va="center", color=colour, style="italic")
     return picture

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
     from labkit.connection import Connection
+    from labkit.tables import Table
 
 # Okabe and Ito's palette: told apart with every common kind of colour blindness, and in grey by order.
 INK, BLUE, ORANGE, GREEN, PALE = "#222222", "#0072B2", "#D55E00", "#009E73", "#F4F6F8"
@@ -21,18 +22,30 @@ DPI = 110
 
 
 class Picture(Figure):
-    """A figure with alternative text, shown by Jupyter without pyplot and its global state."""
+    """A figure with alternative text, shown by Jupyter without pyplot and its global state.
+
+    Its `table`, where it has one, is shown below it: the same values for who reads rather than looks.
+    """
 
     def __init__(self, width: float, height: float, alt: str) -> None:
         super().__init__(figsize=(width, height), layout="constrained", facecolor="white")
         FigureCanvasAgg(self)
         self.alt = alt
+        self.table: Table | None = None
 
     def png(self) -> bytes:
         """The picture as PNG."""
         file = io.BytesIO()
         self.savefig(file, format="png", dpi=DPI)
         return file.getvalue()
+
+    def _ipython_display_(self) -> None:
+        from IPython.display import display
+
+        data, metadata = self._repr_mimebundle_()
+        display(data, metadata=metadata, raw=True)
+        if self.table:
+            display(self.table)
 
     def _repr_mimebundle_(self, **_: Any) -> tuple[dict[str, Any], dict[str, Any]]:
         """What Jupyter shows: the PNG with its description, and the description alone as plain text."""
@@ -44,9 +57,12 @@ def machine() -> str:
     return f"{os.cpu_count()} cores, {platform.machine()}, {platform.system()}, Python {platform.python_version()}"
 
 
-def footer(picture: Picture, lab: Connection) -> None:
-    """Model, source and machine below the axes, so that a figure that is passed on still says where it is from."""
-    text = f"{lab.model} · {lab.source} · {machine()}"
+def footer(picture: Picture, source: Connection | str) -> None:
+    """Model, source and machine below the axes, so that a figure that is passed on still says where it is from.
+
+    Of recorded data the source is a text that says all three.
+    """
+    text = source if isinstance(source, str) else f"{source.model} · {source.source} · {machine()}"
     picture.supxlabel(text, fontsize=7, color="#666666", x=0.01, ha="left")
 
 

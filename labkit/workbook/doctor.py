@@ -13,11 +13,10 @@ from typing import TYPE_CHECKING
 
 import psutil
 
-from labkit import embedded, ports, runtime
+from labkit import browsers, embedded, ports, runtime
 from labkit.errors import LabError
 from labkit.explain import explain
 from labkit.settings import Settings
-from labkit.workbook import browsers
 from labkit.workbook.copies import ROOT
 
 if TYPE_CHECKING:
@@ -89,10 +88,10 @@ def examine() -> Report:
         _ports,
         _browser,
         _kernel,
-        lambda: _room(settings.cache),
+        lambda: room(settings.cache),
     ]
     checks = [check for look in looks for check in look()]
-    return _endpoint(checks)
+    return endpoint(checks)
 
 
 def _python() -> list[Check]:
@@ -164,7 +163,8 @@ def _kernel() -> list[Check]:
     return [Check("Kernel", True, f"python3{', foundry-local' if registered else ''}{hint}")]
 
 
-def _room(cache: Path) -> list[Check]:
+def room(cache: Path) -> list[Check]:
+    """What is free on the disk and in memory."""
     place = next(path for path in (cache, *cache.parents) if path.exists())
     disk = shutil.disk_usage(place).free / 1e9
     memory = psutil.virtual_memory().available / 1e9
@@ -174,7 +174,8 @@ def _room(cache: Path) -> list[Check]:
     ]
 
 
-def _endpoint(checks: list[Check]) -> Report:
+def endpoint(checks: list[Check]) -> Report:
+    """These checks and the last ones: connecting, and a first token."""
     from labkit.connection import connect
 
     try:

@@ -16,6 +16,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from labkit import sidecar
 from labkit.errors import WorkbookError
 from labkit.workbook.copies import ORIGINS, ROOT, lessons
 
@@ -109,6 +110,7 @@ def check(number: str, answer: Any) -> Verdict:
         missing = f"Your code raised {type(error).__name__}: {error}."
     verdict = Verdict(number, exercise.title, missing)
     _note(number, verdict.passed, _shown(number))
+    sidecar.note("check", exercise=number, passed=verdict.passed, missing=missing)
     if os.environ.get("LABKIT_STRICT_CHECKS") and not verdict.passed:
         raise StrictError(str(verdict))
     return verdict

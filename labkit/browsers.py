@@ -1,4 +1,4 @@
-"""Which browser this machine has: for the browser tests and the doctor."""
+"""Which browser this machine has."""
 
 from __future__ import annotations
 

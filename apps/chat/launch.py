@@ -1,0 +1,111 @@
+# Made from notebooks/04_chainlit.ipynb by: python lab.py export
+"""What must be true before the app serves anybody: its folder, its settings, its guard, and pages that stay at home."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import chainlit as cl
+import chainlit.config
+import chainlit.server
+from chainlit.data import get_data_layer
+
+import metrics
+import readiness
+from configuration import Configuration, Env
+from device import Device
+from drain import AT_ONCE, Drain
+from guard import Guard, is_loopback, session_secret
+from labkit import LabError
+from labkit.settings import Settings
+from limits import Buckets
+from logs import set_up
+from operations import Operations
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from labkit import Connection, Router
+
+# Without the other variables: where one of those makes no sense, the page says so.
+FILES = Settings.from_environment({"LABKIT_CACHE": os.environ.get("LABKIT_CACHE", "")}).cache / "chat"
+_OUTSIDE = re.compile(r"<(?:link|script)\b[^>]*\b(?:href|src)=\"https?://[^>]*>(?:\s*</script>)?", re.IGNORECASE)
+# Without it the header of a page 390 pixels wide pushes the user's menu over the edge.
+_NARROW = "<style>@media (max-width: 480px) { #readme-button { padding-inline: 0.25rem } }</style>"
+
+
+def launch(routes: Mapping[Any, Connection | Router]) -> Operations:
+    """Set all of it up; ends the process with one clear message where the app may not start."""
+    in_own_folder()
+    # uvicorn would let any program of this machine say for whom its tries at the login count.
+    os.environ.setdefault("FORWARDED_ALLOW_IPS", "")
+    run, app = chainlit.config.config.run, chainlit.server.app
+    try:
+        told = Configuration.from_environment(host=run.host, watch=bool(run.watch))
+    except LabError as error:
+        sys.exit(f"chat: {error}")
+    # The page's third choice, which Chainlit's settings file does not know.
+    chainlit.config.config.ui.default_theme = "system"
+    os.environ["CHAINLIT_AUTH_SECRET"] = told.session_secret or session_secret(FILES / "session-secret")
+    if app.middleware_stack is None:  # `-w` imports the app again, when it serves already
+        set_up(told.log)
+        hosts = told.hosts if is_loopback(run.host) else (*told.hosts, run.host)
+        app.add_middleware(Guard, port=run.port, hosts=hosts)
+        app.state.operations = made = assemble(told)
+        watch = readiness.Readiness(made.device, made.drain, lambda: get_data_layer().engine)
+        made.metrics.registry.register(metrics.Now(made.device, watch, routes))
+        # Ahead of Chainlit's own routes, which answer every unknown path with the page.
+        app.router.routes[:0] = [readiness.page(watch), metrics.page(made.metrics, watch, told.metrics_token)]
+        stay_at_home()
+        cl.on_app_startup(made.started)
+    kept: Operations = app.state.operations
+    return kept
+
+
+def assemble(told: Configuration) -> Operations:
+    """One of each part."""
+    interrupt = min(AT_ONCE, told.drain) if told.env is Env.DEVELOPMENT else told.drain
+
+    async def settle() -> None:
+        await get_data_layer().settled()
+
+    return Operations(
+        told,
+        Device(concurrency=told.concurrency, most=told.queue),
+        metrics.Metrics(),
+        Drain(told.drain, interrupt, settle),
+        Buckets(told.rate) if told.rate else None,
+    )
+
+
+def in_own_folder() -> None:
+    """Chainlit reads its settings where it was started: start it again for the app's folder, if that is another."""
+    target = chainlit.config.config.run.module_name
+    if target is None:  # tried in a notebook
+        return
+    here = Path(target).resolve().parent
+    if Path(chainlit.config.APP_ROOT).resolve() == here:
+        return
+    command = [sys.executable, "-m", "chainlit", *sys.argv[1:]]
+    environ = os.environ | {"CHAINLIT_APP_ROOT": str(here)}
+    if os.name != "nt":
+        os.execve(sys.executable, command, environ)
+    try:
+        sys.exit(subprocess.run(command, env=environ, check=False).returncode)
+    except KeyboardInterrupt:
+        sys.exit(130)
+
+
+def stay_at_home() -> None:
+    """Take the links to fonts and styles of other hosts out of Chainlit's page; its header then fits a phone too."""
+    made: Callable[[str], str] = chainlit.server.get_html_template
+
+    def at_home(root_path: str) -> str:
+        return _OUTSIDE.sub("", made(root_path)).replace("</head>", f"{_NARROW}</head>")
+
+    chainlit.server.get_html_template = at_home

@@ -1,0 +1,76 @@
+# Made from notebooks/07_production.ipynb by: python lab.py export
+"""What the app does not take: more questions of one user than the rate, a longer line than the limit."""
+
+from __future__ import annotations
+
+import re
+import time
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import TYPE_CHECKING
+
+from labkit import SettingsError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+_SECONDS = {"s": 1.0, "min": 60.0, "h": 3600.0}
+
+
+class Refused(StrEnum):
+    """Why a question is not taken."""
+
+    RATE = "rate"  # this user asks too often
+    QUEUE = "queue"  # the line is full
+    DRAINING = "draining"  # the server is about to stop
+
+
+class Refusal(Exception):  # noqa: N818 - it is an answer, not a failure of this program
+    """A question that is not taken; after `wait` seconds the same one would be, where that is known."""
+
+    def __init__(self, why: Refused, wait: float = 0.0) -> None:
+        super().__init__(why)
+        self.why = why
+        self.wait = wait
+
+
+@dataclass(frozen=True)
+class Rate:
+    """So many questions in so many seconds."""
+
+    count: int
+    seconds: float
+
+    @classmethod
+    def parse(cls, told: str) -> Rate:
+        """Read `10/min`. Raises SettingsError."""
+        match = re.fullmatch(r"([1-9][0-9]{0,5})/(s|min|h)", told)
+        if match is None:
+            raise SettingsError(f"CHAT_RATE is {told!r}", cure="write it as 20/min; the units are s, min and h")
+        return cls(int(match[1]), _SECONDS[match[2]])
+
+    def __str__(self) -> str:
+        unit = next(unit for unit, seconds in _SECONDS.items() if seconds == self.seconds)
+        return f"{self.count}/{unit}"
+
+
+class Buckets:
+    """A token bucket for each user: a whole rate's worth at once, and then as fast as the bucket fills again.
+
+    Whoever is refused loses nothing by it: asking again too early does not make the wait longer.
+    """
+
+    def __init__(self, rate: Rate, clock: Callable[[], float] = time.monotonic) -> None:
+        self.rate = rate
+        self.clock = clock
+        self._full: dict[str, float] = {}  # when each bucket is full again
+
+    def take(self, user: str) -> None:
+        """Count a question of this user. Raises Refusal with the seconds to wait."""
+        now, each = self.clock(), self.rate.seconds / self.rate.count
+        # A bucket that is full again is like one that was never used.
+        self._full = {name: full for name, full in self._full.items() if full > now}
+        full = self._full.get(user, now) + each
+        if (early := full - now - self.rate.seconds) > 1e-6:  # the rest is rounding
+            raise Refusal(Refused.RATE, early)
+        self._full[user] = full

@@ -1,0 +1,146 @@
+# Made from notebooks/07_production.ipynb by: python lab.py export
+"""The schema of the threads, and its changes in their order: each is made whole or not at all, and once."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+from sqlalchemy import inspect, text
+from sqlalchemy.exc import DBAPIError
+
+from database import StoreError, transaction
+from snapshot import save_file, stamp
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from sqlalchemy import Connection
+
+    from database import Database
+
+# Any number that no other program on the same server takes: the lock of whoever changes the schema.
+_LOCK = 4_070_712
+_VERSIONS = "CREATE TABLE IF NOT EXISTS schema_version (version INTEGER PRIMARY KEY, title TEXT, at TEXT)"
+_LOGGER = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Migration:
+    """What brings a database from the version before to this one."""
+
+    version: int
+    title: str
+    statements: tuple[str, ...]
+
+
+# The columns that Chainlit 2.12 reads and writes. Ids and JSON as TEXT: the same schema does for PostgreSQL.
+FIRST = Migration(
+    1,
+    "the tables of Chainlit",
+    (
+        """CREATE TABLE users (
+  "id" TEXT PRIMARY KEY, "identifier" TEXT NOT NULL UNIQUE, "metadata" TEXT NOT NULL, "createdAt" TEXT)""",
+        """CREATE TABLE threads (
+  "id" TEXT PRIMARY KEY, "createdAt" TEXT, "name" TEXT, "userId" TEXT REFERENCES users("id") ON DELETE CASCADE,
+  "userIdentifier" TEXT, "tags" TEXT, "metadata" TEXT)""",
+        """CREATE TABLE steps (
+  "id" TEXT PRIMARY KEY, "name" TEXT NOT NULL, "type" TEXT NOT NULL,
+  "threadId" TEXT NOT NULL REFERENCES threads("id") ON DELETE CASCADE, "parentId" TEXT,
+  "streaming" BOOLEAN NOT NULL, "waitForAnswer" BOOLEAN, "isError" BOOLEAN, "metadata" TEXT, "tags" TEXT,
+  "input" TEXT, "output" TEXT, "createdAt" TEXT, "command" TEXT, "modes" TEXT, "start" TEXT, "end" TEXT,
+  "generation" TEXT, "showInput" TEXT, "language" TEXT, "indent" INTEGER, "defaultOpen" BOOLEAN, "autoCollapse" BOOLEAN,
+  "icon" TEXT)""",
+        """CREATE TABLE elements (
+  "id" TEXT PRIMARY KEY, "threadId" TEXT REFERENCES threads("id") ON DELETE CASCADE, "type" TEXT, "url" TEXT,
+  "chainlitKey" TEXT, "name" TEXT NOT NULL, "display" TEXT, "objectKey" TEXT, "size" TEXT, "page" INTEGER,
+  "language" TEXT, "forId" TEXT, "mime" TEXT, "props" TEXT)""",
+        """CREATE TABLE feedbacks (
+  "id" TEXT PRIMARY KEY, "forId" TEXT NOT NULL, "threadId" TEXT, "value" INTEGER NOT NULL, "comment" TEXT)""",
+        'CREATE INDEX steps_of_thread ON steps("threadId")',
+        'CREATE INDEX threads_of_user ON threads("userId")',
+    ),
+)
+# The list of threads asks for the newest step of each, for all steps in their order, and for the feedback on each.
+SECOND = Migration(
+    2,
+    "indexes for the list of threads; no messages without a thread",
+    (
+        # Version 1 let SQLite keep messages whose thread was deleted while they were written. Nothing shows them.
+        'DELETE FROM steps WHERE "threadId" NOT IN (SELECT "id" FROM threads)',
+        'DELETE FROM elements WHERE "threadId" NOT IN (SELECT "id" FROM threads)',
+        'DELETE FROM feedbacks WHERE "forId" NOT IN (SELECT "id" FROM steps)',
+        'CREATE INDEX steps_in_order ON steps("threadId", "createdAt")',
+        "DROP INDEX steps_of_thread",
+        'CREATE INDEX feedbacks_of_step ON feedbacks("forId")',
+    ),
+)
+MIGRATIONS = (FIRST, SECOND)
+
+
+def migrate(database: Database) -> tuple[int, int]:
+    """Bring a database to the newest version; returns the versions before and after.
+
+    Who else starts at the same time waits. A file of SQLite that has tables is copied first, into `backups` beside it.
+    Raises StoreError for a database of a newer app, or one that fails; it is left as it was.
+    """
+    if database.file:
+        database.file.parent.mkdir(parents=True, exist_ok=True)
+        database.file.touch(mode=0o600)  # conversations are for their owner alone
+        database.file.chmod(0o600)
+    try:
+        return database.run(lambda connection: _migrate(database, connection))
+    except DBAPIError as error:
+        raise database.failed(error) from error
+
+
+def version(connection: Connection) -> int:
+    """The version of a database: 0 for an empty one, 1 for the tables of before there were versions."""
+    names = inspect(connection).get_table_names()
+    if "schema_version" in names:
+        return int(connection.execute(text("SELECT MAX(version) FROM schema_version")).scalar_one() or 0)
+    return 1 if "threads" in names else 0
+
+
+def _migrate(database: Database, connection: Connection) -> tuple[int, int]:
+    versions: list[int] = []
+    while not versions or versions[-1] < MIGRATIONS[-1].version:
+        # Each time anew: another process may have gone a step further meanwhile.
+        with transaction(connection, "BEGIN IMMEDIATE" if database.file else "BEGIN"):
+            if not database.file:
+                connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": _LOCK})
+            versions.append(version(connection))
+            refuse_newer(str(database), versions[-1])
+            if database.file and len(versions) == 1 and 0 < versions[0] < MIGRATIONS[-1].version:
+                _keep(database.file, versions[0])
+            for migration in MIGRATIONS[versions[-1] : versions[-1] + 1]:
+                _apply(connection, migration)
+    if database.file:  # the write-ahead log keeps what was committed when the power fails
+        connection.exec_driver_sql("PRAGMA journal_mode=WAL")
+    return versions[0], versions[-1]
+
+
+def refuse_newer(name: str, found: int) -> None:
+    """Raise StoreError for a version that is to come."""
+    if found > MIGRATIONS[-1].version:
+        raise StoreError(
+            f"{name} has version {found}, and this app knows {MIGRATIONS[-1].version}",
+            cure="run the newer app, or restore a backup of before its upgrade with python lab.py backup --restore",
+        )
+
+
+def _keep(file: Path, found: int) -> None:
+    copy = file.parent / "backups" / f"before-version-{found + 1}-{stamp()}.db"
+    save_file(file, copy)
+    _LOGGER.info("The threads as they were before the upgrade: %s", copy)
+
+
+def _apply(connection: Connection, migration: Migration) -> None:
+    for statement in (_VERSIONS, *migration.statements):
+        connection.exec_driver_sql(statement)
+    connection.execute(
+        text("INSERT INTO schema_version VALUES (:version, :title, :at)"),
+        {"version": migration.version, "title": migration.title, "at": datetime.now(UTC).isoformat()},
+    )

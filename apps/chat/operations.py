@@ -1,0 +1,79 @@
+# Made from notebooks/07_production.ipynb by: python lab.py export
+"""What watches over the answers: one of each part, made at the start, and asked before and after each question."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import chainlit as cl
+
+from labkit.latency import ttft
+from labkit.streaming import End
+from limits import Refusal
+from logs import adopt, begin, failure
+from words import SHUT_DOWN
+
+if TYPE_CHECKING:
+    from configuration import Configuration
+    from device import Device
+    from drain import Drain
+    from labkit import Answer
+    from limits import Buckets
+    from metrics import Metrics
+
+log = logging.getLogger("chat")
+
+
+@dataclass(frozen=True)
+class Operations:
+    """The parts of one running application."""
+
+    configuration: Configuration
+    device: Device
+    metrics: Metrics
+    drain: Drain
+    buckets: Buckets | None
+
+    def started(self) -> None:
+        """The server is about to serve: its signals and its log come to us."""
+        adopt()
+        self.drain.listen()
+
+    def admit(self) -> None:
+        """A question of this session's user. Raises Refusal while the server drains, or where there are too many."""
+        begin(cl.context.session.thread_id)
+        self.drain.admit()
+        self.device.queue.refuse_when_full()
+        if self.buckets:
+            user = cl.context.session.user
+            self.buckets.take(user.identifier if user else "")
+
+    def ended(self, answer: Answer) -> str:
+        """How an answer ended: as its trace says, unless it was the end of the server that stopped it."""
+        stopped = answer.trace.ended is End.STOPPED
+        return SHUT_DOWN if stopped and self.drain.over else str(answer.trace.ended)
+
+    def answered(self, answer: Answer, place: str) -> None:
+        """Count an answer, and write its line."""
+        trace, ended = answer.trace, self.ended(answer)
+        self.metrics.answered(trace, ended, place)
+        first = ttft(trace)
+        fields = {
+            "ended": ended,
+            "place": place,
+            "seconds": round(trace.end - trace.request, 3),
+            "ttft": None if first is None else round(first, 3),
+            "tokens": trace.tokens,
+        }
+        log.info("answer", extra={"fields": fields})
+
+    def failed(self, error: Exception) -> None:
+        """Count what went wrong, and write its line: the kind and the place, never the text."""
+        if isinstance(error, Refusal):
+            self.metrics.refused(error.why)
+            log.info("refused", extra={"fields": {"why": error.why, "seconds": round(error.wait, 1)}})
+        else:
+            self.metrics.failed(error)
+            log.warning("error", extra={"fields": failure(error)})

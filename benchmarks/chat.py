@@ -1,0 +1,229 @@
+"""How the chat application bears a crowd, beside the old course's handler: `python benchmarks/chat.py`.
+
+1, 8, 32 and 64 users ask at once, over Chainlit's own WebSocket, against the mock (0.5 s to the first token, then 40
+tokens at 20 ms): the application, a bare async handler, a handler that blocks as the old course's did, and the openai
+client without any app. Everything is on loopback and takes about four minutes; `--users 8 32` asks for fewer.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+from uuid import uuid4
+
+import httpx2
+import socketio
+
+from labkit import ports
+from labkit.connection import Connection, Source
+from labkit.latency import percentile, ttft
+from labkit.mock import Behaviour, MockEndpoint
+from labkit.plots.picture import machine
+from labkit.streaming import stream
+from labkit.tables import Table
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Awaitable, Callable
+
+ROOT = Path(__file__).resolve().parents[1]
+QUESTION = "Count to 40."
+BARE = """
+import os
+import chainlit as cl
+from openai import {client}
+client = {client}(base_url=os.environ["BASE_URL"], api_key="none", max_retries=0)
+
+@cl.on_message
+async def answer(message):
+    reply = cl.Message("")
+    messages = [{{"role": "user", "content": message.content}}]
+    chunks = {wait}client.chat.completions.create(model=os.environ["MODEL"], messages=messages, stream=True)
+    {loop} chunk in chunks:
+        if chunk.choices and chunk.choices[0].delta.content:
+            await reply.stream_token(chunk.choices[0].delta.content)
+    await reply.send()
+"""
+HANDLERS = {
+    "blocking handler": BARE.format(client="OpenAI", wait="", loop="for"),
+    "bare async handler": BARE.format(client="AsyncOpenAI", wait="await ", loop="async for"),
+}
+
+
+@dataclass
+class Crowd:
+    """What the users of one run saw, in seconds: first tokens, and the slowest `/health` meanwhile."""
+
+    first: list[float]
+    failed: int
+    health: float
+
+
+class Visitor:
+    """One user: a page's session over HTTP and its WebSocket, without the page."""
+
+    def __init__(self, address: str) -> None:
+        self.address = address
+        self.session = str(uuid4())
+        self.socket = socketio.AsyncClient(reconnection=False)
+        self.first: float | None = None
+        self.ready, self.done = asyncio.Event(), asyncio.Event()
+        self.asked = 0.0
+        self.socket.on("stream_start", self._started)
+        self.socket.on("task_end", self._ended)
+
+    async def _started(self, *_: object) -> None:
+        self.first = time.perf_counter() - self.asked
+
+    async def _ended(self, *_: object) -> None:
+        # Chainlit ends a task on connecting and after on_chat_start too.
+        (self.ready if self.first is None else self.done).set()
+
+    async def enter(self) -> None:
+        """Log in where the app wants it, and open the WebSocket."""
+        async with httpx2.AsyncClient(base_url=self.address, trust_env=False, timeout=30) as page:
+            await page.post("/auth/header")
+            await page.post("/set-session-cookie", json={"session_id": self.session})
+            cookies = "; ".join(f"{name}={value}" for name, value in page.cookies.items())
+        auth = {"clientType": "webapp", "sessionId": self.session, "threadId": "", "userEnv": "{}", "chatProfile": ""}
+        headers = {"Cookie": cookies} if cookies else {}
+        place = {"socketio_path": "/ws/socket.io", "transports": ["websocket"]}
+        await self.socket.connect(self.address, headers=headers, auth=auth, wait_timeout=30, **place)
+        await self.socket.emit("connection_successful")
+        with suppress(TimeoutError):
+            await asyncio.wait_for(self.ready.wait(), 10)
+
+    async def ask(self) -> None:
+        """Send the question and wait for the end of its answer."""
+        message = {"id": str(uuid4()), "threadId": "", "name": "user", "type": "user_message", "output": QUESTION}
+        message["createdAt"] = "2026-01-01T00:00:00Z"
+        self.asked = time.perf_counter()
+        await self.socket.emit("client_message", {"message": message, "fileReferences": []})
+        with suppress(TimeoutError):
+            await asyncio.wait_for(self.done.wait(), 90)
+
+
+def start(name: str, mock: MockEndpoint, place: Path, port: int) -> subprocess.Popen[bytes]:
+    """Start one application in a process of its own."""
+    root = ROOT / "apps" / "chat"
+    if source := HANDLERS.get(name):
+        root = place
+        (root / "app.py").write_text(source, encoding="utf-8")
+    environ = os.environ | {"BASE_URL": mock.base_url, "MODEL": mock.model, "LABKIT_CACHE": str(place / "cache")}
+    command = [sys.executable, "-m", "chainlit", "run", str(root / "app.py"), "--headless", "--port", str(port)]
+    quiet = subprocess.DEVNULL
+    return subprocess.Popen(
+        command, cwd=root, env=environ | {"CHAINLIT_APP_ROOT": str(root)}, stdout=quiet, stderr=quiet
+    )
+
+
+@asynccontextmanager
+async def serving(name: str, mock: MockEndpoint) -> AsyncIterator[str]:
+    """One application that answers already; its address."""
+    port = ports.pick(None, 8080)
+    with tempfile.TemporaryDirectory() as place, start(name, mock, Path(place), port) as process:
+        try:
+            address = f"http://127.0.0.1:{port}"
+            await until(lambda: health(address), 60)
+            yield address
+        finally:
+            process.kill()  # the blocking handler outlives a polite request
+
+
+async def health(address: str) -> float:
+    """Seconds that `/health` takes; raises httpx2.HTTPError where nobody answers."""
+    start = time.perf_counter()
+    async with httpx2.AsyncClient(trust_env=False, timeout=60) as client:
+        (await client.get(f"{address}/health")).raise_for_status()
+    return time.perf_counter() - start
+
+
+async def until(look: Callable[[], Awaitable[object]], seconds: float) -> None:
+    """Wait until a look succeeds."""
+    for _ in range(int(seconds / 0.25)):
+        with suppress(httpx2.HTTPError):
+            await look()
+            return
+        await asyncio.sleep(0.25)
+    raise TimeoutError("the application did not start")
+
+
+async def crowd(address: str, count: int) -> Crowd:
+    """So many users, all connected, ask in the same moment."""
+    visitors = [Visitor(address) for _ in range(count)]
+    for visitor in visitors:
+        await visitor.enter()
+    slowest = [0.0]
+
+    async def watch() -> None:
+        while True:
+            slowest.append(await health(address))
+            await asyncio.sleep(0.1)
+
+    watching = asyncio.create_task(watch())
+    await asyncio.gather(*(visitor.ask() for visitor in visitors))
+    watching.cancel()
+    with suppress(asyncio.CancelledError, httpx2.HTTPError):
+        await watching
+    for visitor in visitors:
+        await visitor.socket.disconnect()
+    first = [visitor.first for visitor in visitors if visitor.first is not None and visitor.done.is_set()]
+    return Crowd(first, count - len(first), max(slowest))
+
+
+async def straight(mock: MockEndpoint, count: int) -> Crowd:
+    """The same questions with no app in between."""
+    lab = Connection(mock.base_url, mock.model, Source.BASE_URL)
+
+    async def one() -> float:
+        answer = stream(lab, QUESTION)
+        async for _ in answer:
+            pass
+        return ttft(answer.trace) or 0.0
+
+    await one()
+    first = await asyncio.gather(*(one() for _ in range(count)))
+    await lab.aclose()
+    return Crowd(first, 0, 0.0)
+
+
+async def main(counts: list[int]) -> None:
+    rows = []
+    with MockEndpoint(Behaviour(first_token=0.5, rate=50, slots=64)) as mock:
+        found: dict[str, dict[int, Crowd]] = {"straight client": {}}
+        for count in counts:
+            found["straight client"][count] = await straight(mock, count)
+        for name in ("bare async handler", "the application", "blocking handler"):
+            found[name] = {}
+            async with serving(name, mock) as address:
+                await crowd(address, 1)  # the first answer of a process pays for its imports
+                for count in counts:
+                    found[name][count] = await crowd(address, count)
+    for name, runs in found.items():
+        for count, seen in runs.items():
+            times = [f"{percentile(seen.first, part):.2f}" if seen.first else "" for part in (50, 95)]
+            rows.append((name, str(count), *times, str(seen.failed), f"{seen.health:.2f}"))
+    print(Table(("handler", "users", "TTFT p50 (s)", "TTFT p95 (s)", "failed", "slowest /health (s)"), tuple(rows)))
+    for count in counts:
+        late = {name: percentile(runs[count].first, 95) for name, runs in found.items() if runs[count].first}
+        goals = {"bare async handler": "goal at 32: 1.1 or less", "straight client": "1.6", "blocking handler": "1/12"}
+        told = [
+            f"{late['the application'] / late[name]:.2f} times the {name} ({goals[name]})"
+            for name in late.keys() & goals
+        ]
+        print(f"{count} users, p95 of the application: {', '.join(sorted(told))}")
+    print(machine())
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--users", type=int, nargs="+", default=[1, 8, 32, 64])
+    asyncio.run(main(parser.parse_args().users))

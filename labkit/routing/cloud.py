@@ -1,0 +1,105 @@
+"""The other half of a router: a real cloud endpoint where one is set, else a simulated one that says so everywhere."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from labkit.connection import Connection, Source
+from labkit.errors import SettingsError
+from labkit.listing import is_loopback
+from labkit.mock import Behaviour, MockEndpoint
+from labkit.settings import Settings
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from labkit.streaming import Trace
+
+
+@dataclass(frozen=True)
+class Price:
+    """Dollars for a million tokens of the prompt and of the answer."""
+
+    prompt: float
+    answer: float
+
+    def of(self, trace: Trace) -> float:
+        """Dollars for one answer, by the endpoint's count of tokens; chunks where it gave none."""
+        return (self.prompt * (trace.prompt_tokens or 0) + self.answer * trace.tokens) / 1e6
+
+
+# Round figures in the order of what small cloud models cost, invented for the lesson.
+SIMULATED_PRICE = Price(1.0, 4.0)
+SIMULATED = Behaviour(first_token=0.4, rate=80.0, slots=64, context=32_768, model="simulated-cloud-generic-cpu:1")
+
+
+@dataclass(frozen=True)
+class Cloud:
+    """A connection to a cloud, what it costs (None: not known), and whether it is simulated. Close it after use."""
+
+    connection: Connection
+    price: Price | None
+    simulated: bool
+    mock: MockEndpoint | None = field(default=None, repr=False)
+
+    @property
+    def name(self) -> str:
+        """`cloud`, or `simulated cloud`: what every table, plot and decision says."""
+        return "simulated cloud" if self.simulated else "cloud"
+
+    def close(self) -> None:
+        """Close the connection's plain client, and end the simulation."""
+        self.connection.close()
+        if self.mock:
+            self.mock.stop()
+
+    def __enter__(self) -> Cloud:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+
+def cloud(price: Price | None = None, *, say: Callable[[str], None] = print) -> Cloud:
+    """The cloud of CLOUD_BASE_URL, CLOUD_API_KEY and CLOUD_MODEL (Azure OpenAI or any compatible endpoint).
+
+    With none of them set: a simulated one, that is, the mock with 0.4 s to the first token, 80 tokens a second and an
+    invented price. Nothing is asked of the endpoint yet. Raises SettingsError where they are set by half, or would
+    send the key and the messages over a network unencrypted.
+    """
+    connection = chosen(Settings.from_environment())
+    if connection is None:
+        return simulated(price or SIMULATED_PRICE, say=say)
+    say(str(connection))
+    return Cloud(connection, price, simulated=False)
+
+
+def chosen(settings: Settings) -> Connection | None:
+    """The connection of CLOUD_*; None where none of them is set. Raises SettingsError as `cloud` does."""
+    if settings.cloud_base_url is None:
+        half = {"CLOUD_MODEL": settings.cloud_model, "CLOUD_API_KEY": settings.cloud_api_key != "not-needed"}
+        if names := [name for name, value in half.items() if value]:
+            raise SettingsError(
+                f"CLOUD_BASE_URL is not set, but {' and '.join(names)}", cure="set all of CLOUD_*, or none to simulate"
+            )
+        return None
+    if settings.cloud_model is None:
+        raise SettingsError(
+            "CLOUD_BASE_URL is set, CLOUD_MODEL is not", cure="set CLOUD_MODEL to the model or the Azure deployment"
+        )
+    if not settings.cloud_base_url.startswith("https:") and not is_loopback(settings.cloud_base_url):
+        raise SettingsError(
+            "CLOUD_BASE_URL would send your key and messages unencrypted", cure="use the address that begins with https"
+        )
+    return Connection(settings.cloud_base_url, settings.cloud_model, Source.CLOUD, settings.cloud_api_key, retries=0)
+
+
+def simulated(
+    price: Price = SIMULATED_PRICE, behaviour: Behaviour = SIMULATED, *, say: Callable[[str], None] = print
+) -> Cloud:
+    """A simulated cloud: the mock on loopback, with a network's delay and a price."""
+    mock = MockEndpoint(behaviour).start()
+    connection = Connection(mock.base_url, mock.model, Source.SIMULATED, retries=0)
+    say(f"{connection}\n  its answers are fixed texts, its delays and prices invented")
+    return Cloud(connection, price, simulated=True, mock=mock)

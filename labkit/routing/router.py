@@ -1,0 +1,277 @@
+"""Router: privacy gate, score, threshold, health, decision; and an answer that is asked for as decided."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import time
+from collections import Counter
+from contextlib import aclosing
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any
+
+from labkit.errors import LabError, RoutingError
+from labkit.routing import privacy
+from labkit.routing.breaker import Breaker
+from labkit.routing.decision import DOUBTED, PASSED_OVER, Attempt, Decision, Reason, Target
+from labkit.routing.retries import Retries, judge
+from labkit.streaming import Answer, End, Failure, Trace, stream
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
+
+    from labkit.connection import Connection
+    from labkit.routing.cloud import Cloud
+    from labkit.routing.scorers import Cascade, Conversation, Scorer
+    from labkit.streaming import Event, Message
+
+# Seconds of silence after which a target has failed. A local model may need long for a long prompt; a cloud has no
+# such excuse.
+PATIENCE: Mapping[Target, float] = {Target.LOCAL: 120.0, Target.CLOUD: 20.0}
+
+
+@dataclass
+class Router:
+    """Two connections and the rule between them. `stream(router, messages)` asks the one that it chooses.
+
+    From `threshold` on a score goes to the cloud. A conversation in which the gate finds something private goes to
+    the local model or to nobody. With a `cascade` the local model answers first, and an answer whose doubt reaches
+    the threshold is asked of the cloud instead. `regions` are the gate's. Close it with `aclose` in the event loop
+    that used it; the connections that it was given stay open.
+    """
+
+    local: Connection
+    cloud: Cloud
+    scorer: Scorer
+    threshold: float = 0.5
+    cascade: Cascade | None = None
+    retries: Retries = field(default_factory=Retries)
+    patience: Mapping[Target, float] = field(default_factory=lambda: PATIENCE)
+    breakers: dict[Target, Breaker] = field(default_factory=lambda: {target: Breaker() for target in Target})
+    regions: tuple[str, ...] = ("SE",)
+    sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
+
+    def __post_init__(self) -> None:
+        # Retries are the router's own: hidden ones of the client would be neither counted nor shown.
+        self._connections = {
+            Target.LOCAL: replace(self.local, retries=0, _runtime=None),
+            Target.CLOUD: replace(self.cloud.connection, retries=0, _runtime=None),
+        }
+
+    def decide(self, messages: str | Sequence[Message], options: Mapping[str, Any] | None = None) -> Decision:
+        """Where these messages go now, without asking anybody but the scorer.
+
+        The gate reads the `options` too, which are sent along: tools, for example, or a user's name.
+        """
+        conversation = as_conversation(messages)
+        sent = [*conversation, {"content": options or {}}]
+        private = tuple(dict.fromkeys(hit.kind for hit in privacy.find(sent, self.regions)))
+        if private:
+            return self._decision(Target.LOCAL, Reason.PRIVATE, None, private)
+        if self.cascade:
+            return self._healthy(self._decision(Target.LOCAL, Reason.EASY, None))
+        score = self.scorer.score(conversation)
+        hard = score >= self.threshold
+        target, reason = (Target.CLOUD, Reason.HARD) if hard else (Target.LOCAL, Reason.EASY)
+        return self._healthy(self._decision(target, reason, score))
+
+    def _decision(
+        self, target: Target, reason: Reason, score: float | None, private: tuple[privacy.Kind, ...] = ()
+    ) -> Decision:
+        return Decision(target, reason, score, self.threshold, private, self.cloud.simulated)
+
+    def _healthy(self, decision: Decision) -> Decision:
+        """The decision, or the other target while the breaker of the first keeps it closed to requests."""
+        if self.breakers[decision.target].ready or not self.breakers[decision.target.other].ready:
+            return decision
+        return switched(decision, Attempt(decision.target, PASSED_OVER, "its breaker is open"))
+
+    def stream(self, messages: str | Sequence[Message], **options: Any) -> Routed:
+        """An answer as events, like `labkit.stream`; its `decision` says where it comes from and why.
+
+        Raises, while it is read, RoutingError where nobody may or can answer, and what `labkit.stream` raises for an
+        answer that breaks off after text was shown: that is never asked for a second time. Raises RoutingError at
+        once for messages that are no JSON.
+        """
+        return Routed(self, as_conversation(messages), options)
+
+    async def aclose(self) -> None:
+        """Close the clients that this router has made."""
+        for connection in self._connections.values():
+            await connection.aclose()
+
+
+def as_conversation(messages: str | Sequence[Message]) -> Conversation:
+    """A question as a conversation; of a conversation a copy as it would be sent.
+
+    What the gate has read cannot change then before it is sent, and nothing is sent that the gate cannot read.
+    """
+    conversation = [{"role": "user", "content": messages}] if isinstance(messages, str) else list(messages)
+    try:
+        copied: Conversation = json.loads(json.dumps(conversation))
+    except (TypeError, ValueError) as error:
+        raise RoutingError(
+            "a message holds what JSON cannot say", cure="use dictionaries, lists, texts and numbers"
+        ) from error
+    return copied
+
+
+def switched(decision: Decision, *tried: Attempt) -> Decision:
+    """The same decision for the other target, since this one failed."""
+    failed = Reason.LOCAL_FAILED if decision.target is Target.LOCAL else Reason.CLOUD_FAILED
+    return replace(decision, target=decision.target.other, reason=failed, tried=(*decision.tried, *tried))
+
+
+class Routed(Answer):
+    """One answer of a router. `decision` is None until the first event is asked for, and grows to the end."""
+
+    def __init__(self, router: Router, messages: Conversation, options: dict[str, Any]) -> None:
+        super().__init__(router.local, options)
+        self.router = router
+        self.messages = messages
+        self.decision: Decision | None = None
+        self._current: Answer | None = None
+        self._kept: list[Event] = []
+        self._shown: list[str] = []
+        self._trace = Trace()
+
+    @property
+    def text(self) -> str:
+        """What the events have brought so far; nothing of an answer that is held back."""
+        return "".join(self._shown)
+
+    @property
+    def trace(self) -> Trace:
+        """When what came; the request is the first one, so that waits and vain attempts count.
+
+        `ended` and `error` are those of the whole, not of one attempt.
+        """
+        own = self._trace
+        if self._current is None or not self._current.trace.request:
+            return own
+        return replace(self._current.trace, request=own.request, ended=own.ended, error=own.error)
+
+    async def _read(self) -> AsyncGenerator[Event]:
+        self._trace.request = time.perf_counter()
+        try:
+            self.decision = self.router.decide(self.messages, self._request)
+            async with aclosing(self._follow(self.decision)) as events:
+                async for event in events:
+                    if event.text:
+                        self._shown.append(event.text)
+                    yield replace(event, at=time.perf_counter() - self._trace.request)
+            assert self._current is not None
+            self._trace.ended = self._current.trace.ended
+        except LabError as error:
+            last = self._current.trace if self._current else self._trace
+            self._trace.error, self._trace.ended = error, last.ended if error is last.error else End.REFUSED
+            yield Failure(time.perf_counter() - self._trace.request, "", error)
+            raise
+        finally:
+            self._trace.end = time.perf_counter()
+            if self.decision:
+                self.decision = replace(self.decision, seconds=self._trace.end - self._trace.request)
+
+    async def _follow(self, decision: Decision) -> AsyncGenerator[Event]:
+        """The events of the decided target, or else of the other one where privacy lets it."""
+        self.decision = decision
+        kept: Answer | None = None
+        targets = [decision.target] if decision.private or decision.tried else [decision.target, decision.target.other]
+        for target in targets:
+            if target is not self.decision.target:
+                self.decision = switched(self.decision)
+            held = self.router.cascade is not None and target is Target.LOCAL and len(targets) > 1
+            async with aclosing(self._attempts(target, held=held)) as events:
+                async for event in events:
+                    yield event
+            if self.decision.tried[-1].ended == DOUBTED:
+                kept = self._current
+                self.decision = replace(self.decision, target=target.other, reason=Reason.DOUBTED)
+            elif self.decision.tried[-1].ended in (End.FINISHED, End.LENGTH):
+                return
+        if kept is None:
+            raise self._nobody()
+        # The cloud failed: a doubtful answer is better than none.
+        self._current = kept
+        self.decision = replace(self.decision, target=Target.LOCAL, reason=Reason.CLOUD_FAILED)
+        for event in self._kept:
+            yield event
+
+    async def _attempts(self, target: Target, *, held: bool) -> AsyncGenerator[Event]:
+        """Ask one target until it answers, or there is no use in asking again; each try is noted in the decision.
+
+        With `held` the events come only when the whole answer has passed the cascade's check.
+        """
+        breaker = self.router.breakers[target]
+        for number in range(1, self.router.retries.attempts + 1):
+            if not breaker.admit():
+                self._note(Attempt(target, PASSED_OVER, "its breaker is open"))
+                return
+            patience = {"timeout": self.router.patience[target]}
+            answer = self._current = stream(
+                self.router._connections[target], self.messages, **(patience | self._request)
+            )
+            reading = aiter(answer)  # held, so that the end of the block closes it there and then
+            events: list[Event] = []
+            reported = False
+            try:
+                async with answer:
+                    async for event in reading:
+                        if held:
+                            events.append(event)
+                        elif not isinstance(event, Failure):
+                            yield event
+                breaker.succeeded()
+                reported = True
+            except LabError as error:
+                failure = judge(error, answer.trace.ended)
+                reported = True
+                breaker.failed(failure.wait) if failure.counts else breaker.released()
+                self._note(Attempt(target, answer.trace.ended, error.message, _seconds(answer)), answer)
+                if answer.text and not held:
+                    raise  # somebody has read a part of it
+                wait = self.router.retries.delay(number, failure)
+                if wait is None or not breaker.ready:
+                    return
+                await self.router.sleep(wait)
+                continue
+            finally:
+                if not reported:  # stopped: it says nothing about the endpoint, and what came has its price
+                    breaker.released()
+                    self._note(Attempt(target, End.STOPPED, "", _seconds(answer)), answer)
+            if held and self.router.cascade:
+                doubt = self.router.cascade.doubt(self.messages, answer.text)
+                if doubt >= self.router.threshold:
+                    self._kept = events
+                    self._note(Attempt(target, DOUBTED, f"doubt {doubt:.2f}", _seconds(answer)), answer)
+                    return
+            self._note(Attempt(target, answer.trace.ended, "", _seconds(answer)), answer)
+            for event in events:
+                yield event
+            return
+
+    def _note(self, attempt: Attempt, answer: Answer | None = None) -> None:
+        assert self.decision is not None
+        cost = self.decision.cost
+        if attempt.target is Target.CLOUD and answer is not None and answer.trace.chunks:
+            price = self.router.cloud.price
+            cost = None if price is None or cost is None else cost + price.of(answer.trace)
+        self.decision = replace(self.decision, tried=(*self.decision.tried, attempt), cost=cost)
+
+    def _nobody(self) -> RoutingError:
+        """Why there is no answer at all."""
+        assert self.decision is not None
+        counted = Counter(f"{each.target}: {each.why or each.ended}" for each in self.decision.tried)
+        tried = "; ".join(f"{what}, {count} times" if count > 1 else what for what, count in counted.items())
+        if self.decision.private:
+            found = ", ".join(self.decision.private)
+            return RoutingError(
+                f"this conversation may not leave this machine (found: {found}), and the local model does not answer"
+                f" ({tried})",
+                cure="python lab.py serve, then ask again",
+            )
+        return RoutingError(f"neither the local model nor the cloud answers ({tried})", cure="ask again in a while")
+
+
+def _seconds(answer: Answer) -> float:
+    return answer.trace.end - answer.trace.request

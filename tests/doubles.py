@@ -1,0 +1,37 @@
+"""What the tests of routing put in the place of a scorer, a cascade and the time."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from labkit.routing.scorers import Cascade
+
+
+@dataclass(frozen=True)
+class Fixed:
+    """A scorer that finds everything equally hard."""
+
+    value: float
+
+    def score(self, messages: object) -> float:  # noqa: ARG002
+        return self.value
+
+
+class Doubts(Cascade):
+    """A cascade with the same doubt in each answer."""
+
+    def __init__(self, value: float) -> None:
+        self.value = value
+
+    def doubt(self, messages: object, answer: str) -> float:  # noqa: ARG002
+        return self.value
+
+
+@dataclass
+class Clock:
+    """A clock that goes when the test says so."""
+
+    now: float = 100.0
+
+    def __call__(self) -> float:
+        return self.now
