@@ -68,7 +68,8 @@ class App:
 def environment(cache: Path, base_url: str, **variables: str) -> dict[str, str]:
     """The variables of an application: nothing of this machine's own settings."""
     ours = ("BASE_URL", "MODEL", "API_KEY", "CHAT_", "CLOUD_", "MAX_CONCURRENCY", "CHAINLIT_", "DATABASE_URL")
-    kept = {name: value for name, value in os.environ.items() if not name.startswith(ours)}
+    # Chainlit heeds CI too, and then writes a line of text before the app can set its log.
+    kept = {name: value for name, value in os.environ.items() if name != "CI" and not name.startswith(ours)}
     path = os.pathsep.join([str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])])
     return kept | {"LABKIT_CACHE": str(cache), "BASE_URL": base_url, "PYTHONPATH": path} | variables
 
