@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.conftest import end
 from tests.test_app_faults import free_port
 
 if TYPE_CHECKING:

@@ -23,6 +23,7 @@ import pytest
 import socketio
 
 from labkit.mock import Behaviour, Counters, Fault, MockEndpoint, Step, asked
+from tests.conftest import end
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Coroutine, Iterator

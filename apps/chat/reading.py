@@ -105,7 +105,8 @@ class Reading:
         """A secret; short ones can be guessed."""
         told = self.text(name)
         if told and len(told) < least:
-            self.note(name, f"{name} has under {least} characters", "chainlit create-secret gives one that is long enough")
+            cure = "chainlit create-secret gives one that is long enough"
+            self.note(name, f"{name} has under {least} characters", cure)
         return told
 
     def database(self) -> str | None:
