@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from labkit.settings import Settings
 
 QUESTION = "Why is the sky blue?"
+# Two processes, since most tests wait; a file stays whole, so that what its tests share is made once.
+SIDE_BY_SIDE = ("-n2", "--dist=loadfile", "--no-loadscope-reorder")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -100,7 +102,7 @@ def test(options: argparse.Namespace) -> int:
     """Run the tests; --all, or CI in the environment, runs every lane and lets nothing be skipped."""
     from labkit.workbook.copies import ROOT
 
-    command = [sys.executable, "-m", "pytest", *options.pytest]
+    command = [sys.executable, "-m", "pytest", *(options.pytest or SIDE_BY_SIDE)]
     if options.all or os.environ.get("CI"):
         command.append("--all-lanes")
     return subprocess.run(command, cwd=ROOT, check=False).returncode

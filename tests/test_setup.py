@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from labkit.cli import SIDE_BY_SIDE
+
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
@@ -316,7 +318,7 @@ def test_units_pass_on_each_python(tmp_path: Path, subtests: pytest.Subtests) ->
             place = fresh_copy(tmp_path / f"{version[0]}.{version[1]}")
             # The versions share one download of what they share; everything else is each one's own.
             env = environment(place / "home", UV_CACHE_DIR=str(tmp_path / "uv"))
-            status, said = run([python, "lab.py", "test", "--", "-q", "-m", units], place, env, 400)
+            status, said = run([python, "lab.py", "test", "--", "-q", "-m", units, *SIDE_BY_SIDE], place, env, 400)
             assert status == 0, said[-5000:]
             assert " passed" in said
             shutil.rmtree(place)
