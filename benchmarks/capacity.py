@@ -1,9 +1,9 @@
 """The capacity model against measurement: `python benchmarks/capacity.py`.
 
 1 to 32 users who think, ask and wait, against the mock with two slots (0.05 s to the first token, then 200 tokens a
-second), for 30 s each. The model is told two things only: how long an answer holds a slot, which one user alone
+second), for 40 s each. The model is told two things only: how long an answer holds a slot, which one user alone
 measures, and how long the users think. Lengths of answers and of thinking are spread as exponential ones are, dealt
-from shuffled decks so that short runs meet their mean. Everything is on loopback and takes about five minutes;
+from shuffled decks so that short runs meet their mean. Everything is on loopback and takes about six minutes;
 `--users 2 8` asks for fewer, `--write FILE` keeps the measurement as JSON, `--picture FILE` draws it.
 """
 
@@ -130,13 +130,15 @@ async def main(counts: list[int], seconds: float) -> tuple[list[Measured], Capac
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--users", type=int, nargs="+", default=[1, 2, 4, 8, 12, 16, 32])
-    parser.add_argument("--seconds", type=float, default=30.0)
+    parser.add_argument("--seconds", type=float, default=40.0)
     parser.add_argument("--write", type=Path)
     parser.add_argument("--picture", type=Path)
     told = parser.parse_args()
     measured, model, lab = asyncio.run(main(told.users, told.seconds))
     if told.write:
-        kept = {"machine": machine(), "model": asdict(model), "measured": list(map(asdict, measured))}
+        each = f"the mock with {DEVICE.slots} slots, {told.seconds:g} s for each point"
+        source = f"{each} · {machine()} · benchmarks/capacity.py"
+        kept = {"source": source, "model": asdict(model), "measured": list(map(asdict, measured))}
         told.write.write_text(json.dumps(kept), encoding="utf-8")
     if told.picture:
         told.picture.write_bytes(capacity(measured, model, lab).png())

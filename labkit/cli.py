@@ -249,8 +249,6 @@ def regenerate(options: argparse.Namespace) -> int:
 
 def report(options: argparse.Namespace) -> int:
     """Execute notebooks with papermill and write pages about it; the exit status is 1 when one did not pass."""
-    from functools import partial
-
     from labkit.connection import connect
     from labkit.workbook.report import command
     from labkit.workbook.report.job import MB, Limits
@@ -261,9 +259,7 @@ def report(options: argparse.Namespace) -> int:
     names = ("notebooks", "parameters", "models", "code", "workers", "per_endpoint", "scheduler", "fresh")
     asked = {name: getattr(options, name) for name in names}
     matrix = Path(options.matrix) if options.matrix else None
-    return command.report(
-        command.Options(out=Path(options.out), matrix=matrix, limits=limits, **asked), partial(connect)
-    )
+    return command.report(command.Options(out=Path(options.out), matrix=matrix, limits=limits, **asked), connect)
 
 
 def export(options: argparse.Namespace) -> int:

@@ -16,7 +16,7 @@ import openai
 
 from labkit import embedded, endpoints, runtime
 from labkit.errors import EndpointError, LabError
-from labkit.listing import is_loopback, list_models, resolve
+from labkit.listing import is_loopback, list_models, resolve, shown
 from labkit.settings import PREFERRED, Settings, normalize_base_url
 
 if TYPE_CHECKING:
@@ -35,7 +35,8 @@ class Source(StrEnum):
     SHARED = "shared, run by python lab.py"
     SERVICE = "a Foundry Local service of this machine"
     IN_PROCESS = "Foundry Local in this process"
-    # Never found by connect(): a router's other half.
+    # Never found by connect(): the lessons' mock, and a router's other half.
+    MOCK = "the mock, scripted and without a model"
     CLOUD = "the cloud endpoint in CLOUD_BASE_URL"
     SIMULATED = "a simulated cloud"
 
@@ -120,7 +121,7 @@ class Connection:
         self.close()
 
     def __str__(self) -> str:
-        lines = [f"{self.model} at {self.base_url} ({self.source})"]
+        lines = [f"{self.model} at {shown(self.base_url)} ({self.source})"]
         return "\n".join(lines + [f"  before it: {reason}" for reason in self.passed])
 
 
@@ -145,7 +146,7 @@ def connect(
         models = list_models(settings.base_url, settings.api_key)
         found = Connection(
             settings.base_url,
-            resolve(settings.model, models, settings.base_url),
+            resolve(settings.model, models, shown(settings.base_url)),
             Source.BASE_URL,
             settings.api_key,
         )

@@ -64,16 +64,6 @@ def rate(trace: Trace) -> float | None:
     return trace.tokens / total if total else None
 
 
-@dataclass(frozen=True)
-class Summary:
-    """Percentiles of some values, and how many there were."""
-
-    p50: float
-    p90: float
-    p99: float
-    n: int
-
-
 def percentile(values: Sequence[float], percent: float) -> float:
     """The value below which `percent` of the values lie, linear between neighbours (numpy's default, R's type 7).
 
@@ -86,11 +76,6 @@ def percentile(values: Sequence[float], percent: float) -> float:
     low = int(place)
     high = min(low + 1, len(ordered) - 1)
     return ordered[low] + (ordered[high] - ordered[low]) * (place - low)
-
-
-def summarize(values: Sequence[float]) -> Summary:
-    """p50, p90 and p99. With fewer than 100 values p99 is near the largest one: look at `n`."""
-    return Summary(percentile(values, 50), percentile(values, 90), percentile(values, 99), len(values))
 
 
 @dataclass(frozen=True)

@@ -31,32 +31,40 @@ def is_loopback(base_url: str) -> bool:
         return host == "localhost"
 
 
+def shown(base_url: str) -> str:
+    """An address for messages: without a name, a password and a query, which may be secret."""
+    try:
+        return str(httpx2.URL(base_url).copy_with(userinfo=b"", query=None))
+    except httpx2.InvalidURL:
+        return "the address"
+
+
 def list_models(base_url: str, api_key: str = "not-needed") -> tuple[str, ...]:
     """The ids that an endpoint lists. Raises EndpointError; takes at most about two seconds."""
     try:
         status, body = _get(base_url, api_key)
     except (httpx2.TimeoutException, TimeoutError) as error:
         raise EndpointError(
-            f"{base_url} does not answer in time",
+            f"{shown(base_url)} does not answer in time",
             cure="see whether it still runs and start it again (python lab.py serve)",
         ) from error
     except (httpx2.ConnectError, httpx2.InvalidURL, httpx2.UnsupportedProtocol) as error:
         raise EndpointError(
-            f"nothing listens on {base_url}",
+            f"nothing listens on {shown(base_url)}",
             cure="python lab.py serve, then use the address that it prints",
         ) from error
     except UnicodeEncodeError as error:
         raise EndpointError(
-            f"{base_url} cannot be sent the key: it has a character that no header can carry",
+            f"{shown(base_url)} cannot be sent the key: it has a character that no header can carry",
             cure="set API_KEY again, without typographic marks",
         ) from error
     except httpx2.HTTPError as error:
         raise _no_api(base_url) from error
     if status == 401:
-        raise EndpointError(f"{base_url} refuses the key", cure="set API_KEY to the endpoint's key")
+        raise EndpointError(f"{shown(base_url)} refuses the key", cure="set API_KEY to the endpoint's key")
     if status != 200:
         raise EndpointError(
-            f"{base_url} answers {status} where an OpenAI-compatible API lists its models",
+            f"{shown(base_url)} answers {status} where an OpenAI-compatible API lists its models",
             cure="check the address and its path; most end in /v1",
         )
     try:
@@ -89,7 +97,7 @@ def _get(base_url: str, api_key: str) -> tuple[int, bytes]:
 
 def _no_api(base_url: str) -> EndpointError:
     return EndpointError(
-        f"{base_url} answers, but not as an OpenAI-compatible API does",
+        f"{shown(base_url)} answers, but not as an OpenAI-compatible API does",
         cure="check the address; something else may use this port",
     )
 

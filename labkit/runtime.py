@@ -140,7 +140,8 @@ def _load(manager: FoundryLocalManager, choice: Choice, *, joined: bool) -> IMod
         known = ", ".join(sorted(item.alias for item in catalog.list_models())) or "none"
         raise ModelError(
             f"Foundry Local's catalog has no model {choice.alias!r} (it lists: {known})",
-            cure="restart the kernel: this process already runs Foundry Local with another catalog"
+            cure="this process already runs Foundry Local with another catalog: restart the kernel, or let "
+            "python lab.py serve run one of the two models in a second terminal"
             if joined
             else f"check the name and the network, or leave MODEL unset for {embedded.ALIAS}",
         )
@@ -268,7 +269,10 @@ def _manager() -> FoundryLocalManager | None:
 
 
 def _failure(error: BaseException, port: int) -> FoundryError:
-    first = str(error).strip().splitlines()[0]
+    first = (str(error).strip().splitlines() or [type(error).__name__])[0]
     if "in use" in first:
         return FoundryError(f"port {port} on 127.0.0.1 is taken", cure="choose another port, or none for a free one")
-    return FoundryError(f"Foundry Local could not start: {first}", cure="python lab.py serve shows the whole log")
+    return FoundryError(
+        f"Foundry Local could not start: {first}",
+        cure="python lab.py doctor looks at disk, memory and packages; then start again",
+    )

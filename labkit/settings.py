@@ -80,7 +80,8 @@ def normalize_base_url(address: str, variable: str = "BASE_URL") -> str:
     except ValueError:
         usable = False
     if not usable or any(letter.isspace() for letter in address):
-        raise SettingsError(f"{variable} is {address!r}, which is no address of an endpoint", cure=cure)
+        told = "" if "@" in address else f" {address!r}, which is"  # it may hold a password
+        raise SettingsError(f"{variable} is{told} no address of an endpoint", cure=cure)
     path = parts.path.rstrip("/") or "/v1"
     query = f"?{parts.query}" if parts.query else ""
     return f"{parts.scheme}://{parts.netloc}{path}{query}"

@@ -161,20 +161,22 @@ class _Reader:
             self.done = True
             return
         chunk = json.loads(data)
-        if "error" in chunk:
-            raise _in_stream(chunk["error"])
+        if error := chunk.get("error"):
+            raise _in_stream(error)
         for choice in chunk.get("choices") or ():
             if text := (choice.get("delta") or {}).get("content"):
                 kind = Text if self.parts else FirstToken
                 self.parts.append(text)
                 self.trace.chunks.append(time.perf_counter())
                 yield kind(self.now(), text)
+                self.heard = time.perf_counter()  # what the reader took is not the endpoint's silence
             if reason := choice.get("finish_reason"):
                 self.finish = reason
         if usage := chunk.get("usage"):
             self.trace.prompt_tokens = usage.get("prompt_tokens")
             self.trace.completion_tokens = usage.get("completion_tokens")
             yield Usage(self.now(), "", usage.get("prompt_tokens") or 0, usage.get("completion_tokens") or 0)
+            self.heard = time.perf_counter()
 
     def last(self) -> Finish:
         """The last event of a stream that was read to its end. Raises StreamError where that came too early."""
@@ -190,7 +192,8 @@ class _Reader:
         try:
             yield
         except (GeneratorExit, asyncio.CancelledError, KeyboardInterrupt):
-            self.trace.ended = End.STOPPED
+            if not (self.done and self.finish):  # else it was whole, and `last` has said how it ended
+                self.trace.ended = End.STOPPED
             raise
         except Exception as error:
             self.trace.error, self.trace.ended = self._judge(error)

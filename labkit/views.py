@@ -40,7 +40,7 @@ def render(text: str) -> str:
 
     class Renderer(mistune.HTMLRenderer):
         def image(self, text: str, url: str, title: str | None = None) -> str:  # noqa: ARG002
-            return f"[image: {html.escape(text)}, {html.escape(url)}]"
+            return f"[image: {text}, {html.escape(url)}]"
 
         def link(self, text: str, url: str, title: str | None = None) -> str:  # noqa: ARG002
             if urlsplit(url).scheme not in {"http", "https"}:
@@ -239,6 +239,9 @@ class _Chat(Sink):
         self.view = view
         # The loop of the cell: later callbacks may run in another thread, with a loop of its own.
         self.loop = asyncio.get_running_loop()
+        # Messages that came while the kernel was busy wait for each other; the set keeps their tasks alive.
+        self.turn = asyncio.Lock()
+        self.answering: set[asyncio.Task[None]] = set()
         self.turns: list[str] = []
         self.said = ipywidgets.HTML()
         self.growing = ipywidgets.HTML()
@@ -250,20 +253,22 @@ class _Chat(Sink):
         self.loop.call_soon_threadsafe(self._begin, question)
 
     def _begin(self, question: str) -> None:
-        # The reference keeps the task alive; the box sends nothing while one is under way.
-        self.answering = self.loop.create_task(self._answer(question))
+        task = self.loop.create_task(self._answer(question))
+        self.answering.add(task)
+        task.add_done_callback(self.answering.discard)
 
     async def _answer(self, question: str) -> None:
-        try:
-            self.turns.append(f"<p><b>You:</b> {html.escape(question)}</p>")
-            self.said.value, self.input.busy = "".join(self.turns), True
-            await self.view.follow(question, self)
-        except Exception as error:
-            # Nobody awaits this task: what goes wrong here would be lost.
-            self.line.value = html.escape(str(explain(error)))
-            raise
-        finally:
-            self.input.busy = False
+        async with self.turn:
+            try:
+                self.turns.append(f"<p><b>You:</b> {html.escape(question)}</p>")
+                self.said.value, self.input.busy = "".join(self.turns), True
+                await self.view.follow(question, self)
+            except Exception as error:
+                # Nobody awaits this task: what goes wrong here would be lost.
+                self.line.value = html.escape(str(explain(error)))
+                raise
+            finally:
+                self.input.busy = False
 
     def update(self, answer: Answer) -> None:
         self.growing.value = _growing(answer.text)

@@ -226,6 +226,8 @@ def test_half_a_cloud_is_a_mistake_at_the_start(told: dict[str, str]) -> None:
         ("postgres://u:p@h/d", False),
         ("postgresql", False),
         ("postgresql://", False),
+        ("postgresql://u:p@h", False),
+        ("postgresql://u:p@h:54x/d", False),
     ],
 )
 def test_databases(told: str, right: bool) -> None:
@@ -267,10 +269,13 @@ def test_the_check_shows_no_secret_and_names_each_variable_once(tmp_path: Path) 
     assert PASSWORD not in repr(lines)
     names = [line.name for line in lines]
     assert len(set(names)) == len(names)
-    assert [line.name for line in lines if line.ok is False] == ["CHAT_ENV", "CHAT_RATE", "CHAT_LOG", "Database"]
+    assert [line.name for line in lines if line.ok is False] == [
+        *("CHAT_ENV", "CHAT_RATE", "CHAT_LOG", "Address", "Database")
+    ]
     (tmp_path / "chat").mkdir()
     store.prepare(tmp_path / "chat" / "threads.db")
-    lines = checklist.look(told | {"CHAT_ENV": "production", "CHAT_RATE": "", "CHAT_LOG": ""}, "0.0.0.0")
+    told |= {"CHAT_ENV": "production", "CHAT_RATE": "", "CHAT_LOG": "", "CHAT_HOSTS": "192.0.2.1"}
+    lines = checklist.look(told, "0.0.0.0")
     assert [line.name for line in lines if line.ok is False] == []
 
 

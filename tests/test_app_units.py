@@ -559,6 +559,19 @@ def test_our_own_page_gets_through(method: str, headers: list[tuple[str, str]]) 
     assert through(method, lower, hosts=("chat.example",)).passed == 1
 
 
+def test_the_usual_port_is_left_out_by_browsers() -> None:
+    layer = guard.Guard(lambda *_: pytest.fail("replaced by `through`"), 80, ("chat.example",))
+    assert through("GET", [("host", "127.0.0.1"), ("origin", "http://127.0.0.1")], made=layer).passed == 1
+    assert through("GET", [("host", "chat.example:80")], made=layer).passed == 1
+    assert through("GET", [("host", "evil.example")], made=layer).passed == 0
+
+
+def test_a_page_may_open_a_socket_to_its_own_host_only() -> None:
+    policy = dict(through("GET", [OWN]).headers)[b"content-security-policy"].decode()
+    rules = dict(rule.split(" ", 1) for rule in policy.split("; "))
+    assert rules["connect-src"] == "'self' ws://127.0.0.1:8000 wss://127.0.0.1:8000"
+
+
 def test_the_life_of_the_server_passes() -> None:
     passed: list[str] = []
 
@@ -647,16 +660,6 @@ def test_a_network_wants_users(host: str) -> None:
 @pytest.mark.parametrize("host", ["127.0.0.1", "::1", "localhost", "127.0.0.53"])
 def test_this_machine_wants_none(host: str) -> None:
     guard.refuse_unguarded(host, {})
-
-
-def test_the_session_secret(tmp_path: Path) -> None:
-    file = tmp_path / "new" / "secret"
-    first = guard.session_secret(file)
-    assert len(first) >= 48
-    assert guard.session_secret(file) == first
-    assert guard.session_secret(tmp_path / "other") != first
-    if os.name != "nt":
-        assert stat.S_IMODE(file.stat().st_mode) == 0o600
 
 
 # Threads.

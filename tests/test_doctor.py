@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from labkit import ports
+from labkit import ports, runtime
 from labkit.cli import main
+from labkit.errors import FoundryError
 from labkit.mock import Fault, MockEndpoint
 from labkit.workbook import doctor
 
@@ -57,6 +58,20 @@ def test_an_endpoint_that_fails_is_wrong(monkeypatch: pytest.MonkeyPatch) -> Non
     assert not report.ok
     assert by_name(report)["Endpoint"].cure
     assert report.first_token_s is None
+
+
+def test_a_machine_without_a_runtime_is_well_with_an_address(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """As an Intel Mac is, for which there is no build."""
+
+    def lacking() -> None:
+        raise FoundryError("no build", cure="set BASE_URL")
+
+    monkeypatch.setattr(runtime, "require_sdk", lacking)
+    [check] = doctor._models(tmp_path)
+    assert (check.ok, check.cure) == (False, "set BASE_URL")
+    monkeypatch.setenv("BASE_URL", "http://127.0.0.1:1/v1")
+    [check] = doctor._models(tmp_path)
+    assert (check.ok, check.cure) == (None, "")
 
 
 def test_a_package_that_differs_from_the_lock_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

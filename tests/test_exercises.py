@@ -646,6 +646,8 @@ WRONG = {
         "headers = lambda origin, allowed: {'Access-Control-Allow-Origin': origin, 'Vary': 'Origin'} "
         "if any((origin or '').startswith(each) for each in allowed) else {}",
         "headers = lambda origin, allowed: {'Access-Control-Allow-Origin': origin} if origin in allowed else {}",
+        "headers = lambda origin, allowed: {'Access-Control-Allow-Origin': origin, 'Vary': 'Origin'} "
+        "if origin in allowed else {}",
         "headers = lambda origin, allowed: {'Access-Control-Allow-Origin': sorted(allowed)[0], 'Vary': 'Origin'}",
     ],
     "06.1": [

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from labkit.errors import EndpointError, ModelError
-from labkit.listing import list_models, resolve
+from labkit.listing import list_models, resolve, shown
 from tests.conftest import Asked, Reply
 
 if TYPE_CHECKING:
@@ -154,6 +154,13 @@ def test_nothing_listens(closed_port: int) -> None:
     with pytest.raises(EndpointError, match=f"nothing listens on http://127.0.0.1:{closed_port}/v1") as caught:
         list_models(f"http://127.0.0.1:{closed_port}/v1")
     assert "python lab.py serve" in caught.value.cure
+
+
+def test_what_an_address_hides_is_not_shown(closed_port: int) -> None:
+    with pytest.raises(EndpointError) as caught:
+        list_models(f"http://bob:hush-hush@127.0.0.1:{closed_port}/v1?api-key=hush-hush")
+    assert caught.value.message == f"nothing listens on http://127.0.0.1:{closed_port}/v1"
+    assert shown("http://[::1") == "the address"
 
 
 def test_host_that_cannot_be() -> None:

@@ -232,7 +232,7 @@ def test_other_kinds_are_named(shell: InteractiveShell, path: str) -> None:
     run(shell, "red = 1")
     with capture_output() as shown:
         run(shell, f"%%export {path}\n.a {{ color: {{red}}; }}\n.b {{}}\n")
-    assert shown.stdout == f"{path} (2 lines): python lab.py export writes it\n"
+    assert shown.stdout == f"{path} (2 lines): the app has this file already\n"
     assert not shown.outputs
     assert not [name for name, module in sys.modules.items() if magics.MARK in vars(module)]
 

@@ -87,7 +87,7 @@ def test_where_nothing_is_set_each_line_says_what_mends_it(
     assert main(["doctor", "--production", "--json", "--host", "0.0.0.0"]) == 1
     checks = {check["name"]: check for check in json.loads(capsys.readouterr().out)["checks"]}
     wrong = {name for name, check in checks.items() if check["ok"] is False}
-    assert wrong == {"CHAT_ENV", "CHAT_RATE", "CHAT_USERS", "Database", "Backup", "Endpoint"}
+    assert wrong == {"CHAT_ENV", "CHAT_RATE", "CHAT_USERS", "Database", "Backup", "Endpoint", "Address"}
     for name in wrong:
         assert checks[name]["cure"], name
     assert "0.0.0.0" in checks["Address"]["detail"]
@@ -110,6 +110,8 @@ def test_a_file_that_others_may_read(tmp_path: Path, name: str) -> None:
 def test_a_backup_that_is_missing_old_or_young(tmp_path: Path) -> None:
     assert production.backup(tmp_path).ok is False
     (tmp_path / "backups").mkdir()
+    (tmp_path / "backups" / "before-version-2.db").touch()  # an upgrade's own copy, which nobody has checked
+    assert production.backup(tmp_path).ok is False
     copy = tmp_path / "backups" / "threads-1.db"
     copy.touch()
     assert production.backup(tmp_path).ok is True
@@ -130,3 +132,14 @@ def test_an_app_that_cannot_be_asked(tmp_path: Path, monkeypatch: pytest.MonkeyP
     monkeypatch.setattr(production, "ROOT", tmp_path)
     [check] = production.application("127.0.0.1")
     assert (check.name, check.ok) == ("Settings", False)
+
+
+def test_the_kind_of_an_apps_failure_is_said_and_nothing_of_its_text(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "apps" / "chat").mkdir(parents=True)
+    (tmp_path / "apps" / "chat" / "checklist.py").write_text(f"raise ValueError({SECRET!r})")
+    monkeypatch.setattr(production, "ROOT", tmp_path)
+    [check] = production.application("127.0.0.1")
+    assert check.detail == "apps/chat/checklist.py failed (ValueError)"
+    assert SECRET not in check.cure

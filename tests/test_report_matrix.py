@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
@@ -13,7 +14,7 @@ from labkit.connection import Connection, Source
 from labkit.errors import WorkbookError
 from labkit.workbook.copies import lessons
 from labkit.workbook.report import matrix, plan
-from labkit.workbook.report.job import Limits
+from labkit.workbook.report.job import Job, Limits
 from tests import reports
 
 if TYPE_CHECKING:
@@ -163,3 +164,22 @@ def test_parameters(tmp_path: Path) -> None:
         plan.Parameters().given([one, two], {"sed": "1"})
     with pytest.raises(WorkbookError, match="is no parameter"):
         plan.parse(["seed"])
+
+
+def test_the_work_is_the_same_at_another_port_of_this_machine() -> None:
+    """So that a report that was killed goes on, though its own endpoint has another port now."""
+
+    def key(port: int, source: Source) -> str:
+        base_url = f"http://127.0.0.1:{port}/v1"
+        return Job("01.ipynb", base_url, "a-model", source, parameters={"base_url": base_url, "seed": 7}).key()
+
+    assert key(1, Source.IN_PROCESS) == key(2, Source.IN_PROCESS)
+    assert key(1, Source.BASE_URL) != key(2, Source.BASE_URL)
+    assert key(1, Source.IN_PROCESS) != key(1, Source.SHARED)
+
+
+def test_a_password_in_an_address_is_no_parameter() -> None:
+    lab = Connection("http://bob:hush-hush@127.0.0.1:9/v1", "a-model", Source.BASE_URL)
+    declared = {"base_url": "str", "model": "str"}
+    assert plan._endpoint(declared, lab) == {"model": "a-model"}
+    assert plan._endpoint(declared, replace(lab, base_url="http://127.0.0.1:9/v1"))["base_url"]

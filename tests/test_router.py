@@ -863,6 +863,53 @@ def test_stop_closes_upstream(lab: Lab, leave: Callable[[Answer], Awaitable[None
     assert answer.text
 
 
+def test_leaving_at_the_end_is_a_success(lab: Lab) -> None:
+    """A probe whose answer was whole closes the breaker, also where the loop was left at its last event."""
+    router = lab.router(HARD)
+    breaker = router.breakers[Target.CLOUD]
+    breaker.failed(60)
+    lab.clock.now += 60
+
+    async def go() -> Routed:
+        answer = router.stream("Count to 5.")
+        async with answer:
+            async for event in answer:
+                if isinstance(event, Finish):
+                    break
+        await router.aclose()
+        return answer
+
+    answer = asyncio.run(go())
+    assert breaker.state is State.CLOSED
+    assert answer.trace.ended is End.FINISHED
+    assert Asking(answer, []).tried == [(Target.CLOUD, End.FINISHED)]
+
+
+def test_a_scorer_that_waits_holds_nobody_up(lab: Lab) -> None:
+    """Embeddings ask a model for each score."""
+
+    @dataclass
+    class Waiting:
+        beats: int = 0
+
+        def score(self, _: object) -> float:
+            time.sleep(0.3)
+            return EASY
+
+    waiting = Waiting()
+
+    async def go() -> None:
+        router = lab.router(scorer=waiting)
+        reading = asyncio.create_task(read(router.stream("Count to 3.")))
+        while not reading.done():
+            await asyncio.sleep(0.02)
+            waiting.beats += 1
+        await router.aclose()
+
+    asyncio.run(go())
+    assert waiting.beats > 5
+
+
 @pytest.mark.parametrize("moment", ["no headers", "no text", "waiting for a slot"])
 @pytest.mark.parametrize("probe", [False, True], ids=["closed", "half open"])
 def test_stop_before_the_first_token(lab: Lab, moment: str, probe: bool) -> None:

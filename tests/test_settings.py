@@ -109,6 +109,13 @@ def test_no_address_of_an_endpoint(address: str) -> None:
     assert "http://127.0.0.1:51211/v1" in caught.value.cure
 
 
+def test_a_password_in_a_wrong_address_is_not_shown() -> None:
+    with pytest.raises(SettingsError) as caught:
+        normalize_base_url("ftp://bob:hush-hush@host")
+    assert "hush" not in str(caught.value)
+    assert caught.value.message == "BASE_URL is no address of an endpoint"
+
+
 def test_tests_use_a_cache_of_their_own(tmp_path: Path) -> None:
     """No test reads or changes what the developer's own lessons use."""
     assert Settings.from_environment().cache.is_relative_to(tmp_path.resolve())

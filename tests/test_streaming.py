@@ -192,6 +192,33 @@ def test_leaving_closes_the_stream_upstream(leave: Callable[[Answer], object]) -
         assert mock.counters.aborted == 1
 
 
+def test_leaving_at_the_end_does_not_undo_it(mock: MockEndpoint) -> None:
+    """Who leaves the loop at Finish has had a whole answer, which is no stopped one."""
+
+    async def until_finish() -> Answer:
+        lab = connection(mock)
+        async with stream(lab, "Count to 5.") as answer:
+            async for event in answer:
+                if isinstance(event, Finish):
+                    break
+        await lab.aclose()
+        return answer
+
+    assert asyncio.run(until_finish()).trace.ended is End.FINISHED
+
+
+def test_what_the_reader_takes_is_no_silence(mock: MockEndpoint) -> None:
+    async def slowly() -> Answer:
+        lab = connection(mock)
+        answer = stream(lab, "Count to 3.", timeout=0.3)
+        async for _ in answer:
+            time.sleep(0.4)  # noqa: ASYNC251 - work that holds the loop, as a plot does
+        await lab.aclose()
+        return answer
+
+    assert asyncio.run(slowly()).text == "1 2 3"
+
+
 @pytest.mark.parametrize("moment", ["connecting", "waiting for a slot", "before the first token"])
 def test_cancelling_early_closes_too(moment: str) -> None:
     with MockEndpoint(Behaviour(first_token=5, slots=1)) as mock:
@@ -275,6 +302,14 @@ def test_a_stream_that_is_not_whole_is_an_error(loopback: Serve, body: bytes) ->
     lab = Connection(loopback(Reply(body, kind=SSE)).base_url, "a", Source.BASE_URL)
     with pytest.raises(StreamError):
         list(stream_sync(lab, "Hi"))
+    lab.close()
+
+
+def test_an_error_that_is_null_is_none(loopback: Serve) -> None:
+    body = OLD.replace(b'{"choices"', b'{"error": null, "choices"')
+    assert body != OLD
+    lab = Connection(loopback(Reply(body, kind=SSE)).base_url, "a", Source.BASE_URL)
+    assert "".join(event.text for event in stream_sync(lab, "Hi")) == "AB"
     lab.close()
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import re
 import subprocess
 import sys
@@ -37,6 +38,48 @@ def test_tools_see_the_apps() -> None:
     assert apps <= set(map(Path, seen))
     folders = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["tool"]["mypy"]["files"]
     assert [path for path in apps if not any(path.is_relative_to(ROOT / folder) for folder in folders)] == []
+
+
+def layers() -> dict[str, int]:
+    """The rows of the table in CONTRIBUTING.md: a module or a folder, and its place from above."""
+    rows = re.findall(r"^\| (`labkit/.*?) \|", (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8"), re.MULTILINE)
+    named = [(name, place) for place, row in enumerate(rows) for name in re.findall(r"`([^`]+)`", row)]
+    return {f"labkit/{name.removeprefix('labkit/')}": place for name, place in named}
+
+
+LAYERS = layers()
+# These two stand for the whole package.
+MODULES = [
+    path for path in sorted((ROOT / "labkit").rglob("*.py")) if path.parent.name != "labkit" or "__" not in path.name
+]
+
+
+def layer(path: Path) -> int:
+    """The row of a module: its own, or that of the nearest folder that has one."""
+    name = path.relative_to(ROOT).as_posix()
+    places = [name, *(f"{folder.as_posix()}/" for folder in Path(name).parents)]
+    return next(LAYERS[place] for place in places if place in LAYERS)
+
+
+def imported(path: Path) -> set[Path]:
+    """The modules of the package that a module imports when it runs, at its top or later."""
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    checked = [
+        node for node in ast.walk(tree) if isinstance(node, ast.If) and "TYPE_CHECKING" in ast.unparse(node.test)
+    ]
+    typing = {id(node) for each in checked for node in ast.walk(each)}
+    found = set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.ImportFrom) and id(node) not in typing and (node.module or "").startswith("labkit"):
+            for name in (node.module, *(f"{node.module}.{alias.name}" for alias in node.names)):
+                place = ROOT / str(name).replace(".", "/")
+                found |= {each for each in (place.with_suffix(".py"), place / "__init__.py") if each in MODULES}
+    return found
+
+
+@pytest.mark.parametrize("path", MODULES, ids=lambda path: path.relative_to(ROOT).as_posix())
+def test_nothing_below_imports_from_above(path: Path) -> None:
+    assert [other.name for other in imported(path) if layer(other) > layer(path)] == []
 
 
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)

@@ -10,7 +10,7 @@ import pytest
 from labkit.connection import Connection, Source
 from labkit.mock import Behaviour, Fault, MockEndpoint, Step
 from labkit.streaming import End
-from labkit.views import ChatView, final, render, status
+from labkit.views import ChatView, _Chat, final, render, status
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -78,12 +78,24 @@ def test_a_conversation_grows(capsys: pytest.CaptureFixture[str]) -> None:
     assert "Your name is Astrid." in capsys.readouterr().out
 
 
-@pytest.mark.parametrize("seconds", [0.0, 0.1, 0.6])
-def test_stop_in_each_moment(seconds: float) -> None:
+async def arrived(mock: MockEndpoint) -> None:
+    """Wait until the mock has a request under way."""
+    for _ in range(1000):
+        if mock.counters.running:
+            return
+        await asyncio.sleep(0.005)
+    pytest.fail("no request came")
+
+
+@pytest.mark.parametrize("seconds", [None, 0.0, 0.6], ids=["connecting", "before the first token", "in the middle"])
+def test_stop_in_each_moment(seconds: float | None) -> None:
     async def talk(lab: Connection, mock: MockEndpoint) -> None:
         view = ChatView(lab)
         asking = asyncio.create_task(view.ask("Count to 500."))
-        await asyncio.sleep(seconds)
+        await asyncio.sleep(0)
+        if seconds is not None:
+            await arrived(mock)
+            await asyncio.sleep(seconds)
         view.stop()
         answer = await asyncio.wait_for(asking, 2)
         assert answer.trace.ended is End.STOPPED
@@ -152,6 +164,21 @@ def test_one_answer_at_a_time() -> None:
         await asking
 
     in_loop(talk, Behaviour(first_token=0.05, rate=50))
+
+
+def test_messages_that_came_while_the_kernel_was_busy_wait_for_each_other() -> None:
+    async def talk(lab: Connection, mock: MockEndpoint) -> None:
+        chat = _Chat(ChatView(lab))
+        for number in (3, 4):
+            chat._begin_soon(f"Count to {number}.")
+        await arrived(mock)
+        assert mock.counters.running == 1
+        assert chat.input.busy
+        await asyncio.gather(*chat.answering)
+        assert [message["content"] for message in chat.view.messages[1::2]] == ["1 2 3", "1 2 3 4"]
+        assert not chat.input.busy
+
+    in_loop(talk)
 
 
 def test_final_output_says_how_it_ended_and_no_times() -> None:

@@ -154,7 +154,7 @@ async def respond() -> None:
 async def answer(lab: Connection) -> None:
     """One answer as this chat's settings want it."""
     settings = cl.user_session.get("chat_settings") or {}
-    history = conversation(cl.chat_context.get(), settings.get("system") or words().profiles[0][2])
+    history = conversation(cl.chat_context.get(), settings.get("system", words().profiles[0][2]))
     chosen = route(lab, settings.get("model") or lab.model, local_only=settings.get("local_only", True))
     patience = house.configuration.patience
     options = {"max_tokens": ROOM, "temperature": settings.get("temperature", 0.7), "timeout": patience}

@@ -10,16 +10,17 @@ import os
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
 
-import sqlalchemy
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
 from configuration import Configuration, examine
+from database import Database
 from guard import is_loopback
 from readiness import ask
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
+EVERYWHERE = ("0.0.0.0", "::")
 PATIENCE = 10.0  # seconds for a database that may have to wake up first
 
 
@@ -57,7 +58,10 @@ def settings(made: Configuration, host: str) -> Iterator[Line]:
     yield Line("CHAT_DRAIN", True, f"{made.drain:g} s for the answers under way")
     token = "wanted from everybody" if made.metrics_token else "not set: /metrics answers this machine only"
     yield Line("CHAT_METRICS_TOKEN", True if made.metrics_token else None, token)
-    if not is_loopback(host):
+    if host in EVERYWHERE and not made.hosts:
+        cure = "set CHAT_HOSTS to the address that users type"
+        yield Line("Address", False, f"listens on {host}, and would refuse everybody: no host is named", cure)
+    elif not is_loopback(host):
         cure = "leave --host at 127.0.0.1 and put a proxy with TLS before it"
         yield Line("Address", None, f"listens on {host}, where passwords travel unencrypted without a proxy", cure)
     elif made.hosts:
@@ -68,23 +72,20 @@ def settings(made: Configuration, host: str) -> Iterator[Line]:
 
 def store(made: Configuration) -> Line:
     """Whether the database is there, with its tables."""
-    file = made.settings.cache / "chat" / "threads.db"
-    url = sqlalchemy.make_url(made.database_url or f"sqlite+aiosqlite:///{file.as_posix()}")
-    if url.drivername == "postgresql":
-        url = url.set(drivername="postgresql+asyncpg")
+    database = Database.at(made.database_url or made.settings.cache / "chat" / "threads.db")
 
     async def asked() -> Line:
         engines: list[AsyncEngine] = []
 
         def opened() -> AsyncEngine:
-            engines.append(create_async_engine(url))
+            engines.append(create_async_engine(database.url, connect_args=database.options))
             return engines[0]
 
         seen = await ask(opened, PATIENCE)
         for engine in engines:
             await engine.dispose()
         cure = "" if seen.ok else "start the app once, which makes its tables; or start the server of DATABASE_URL"
-        return Line("Database", seen.ok, f"{url.get_backend_name()} {seen.reason}", cure)
+        return Line("Database", seen.ok, f"{database.url.get_backend_name()} {seen.reason}", cure)
 
     return asyncio.run(asked())
 

@@ -13,7 +13,7 @@ from guard import refuse_unguarded, users
 from labkit import SettingsError, Source
 from limits import Rate
 from logs import Style
-from reading import Mistake, Reading
+from reading import MAKE, Mistake, Reading
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -103,7 +103,8 @@ def demands(made: Configuration, *, watch: bool) -> list[Mistake]:
         found.append(Mistake("CHAT_USERS", wrong, "give each user a longer one"))
     if made.database_url and not made.session_secret:
         wrong = "CHAINLIT_AUTH_SECRET is not set, so each copy of the app would sign logins with a key of its own"
-        found.append(Mistake("CHAINLIT_AUTH_SECRET", wrong, "chainlit create-secret, and give all copies the same"))
+        cure = f"set it to what {MAKE} gives, the same for all copies"
+        found.append(Mistake("CHAINLIT_AUTH_SECRET", wrong, cure))
     if made.log is not Style.JSON:
         found.append(Mistake("CHAT_LOG", "CHAT_LOG is text, which no program can read", "set CHAT_LOG=json"))
     if made.rate is None:

@@ -15,12 +15,12 @@ from labkit import SettingsError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
-    from pathlib import Path
 
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 # 'unsafe-eval' is for Chainlit's custom elements, which it compiles in the page. Nothing comes from elsewhere, so an
-# image in an answer tells nobody that it was read. A notebook on this machine may show the app in a frame.
+# image in an answer tells nobody that it was read. A notebook on this machine may show the app in a frame. {host} is
+# put in for each request: some browsers do not count a WebSocket as 'self'.
 POLICY = "; ".join(
     (
         "default-src 'self'",
@@ -28,7 +28,7 @@ POLICY = "; ".join(
         "style-src 'self' 'unsafe-inline'",
         "img-src 'self' data: blob:",
         "font-src 'self' data:",
-        "connect-src 'self' ws: wss:",
+        "connect-src 'self' ws://{host} wss://{host}",
         "worker-src 'self' blob:",
         "object-src 'none'",
         "base-uri 'self'",
@@ -37,11 +37,11 @@ POLICY = "; ".join(
     )
 )
 HEADERS = {
-    b"content-security-policy": POLICY.encode(),
     b"x-content-type-options": b"nosniff",
     b"referrer-policy": b"no-referrer",
     b"permissions-policy": b"camera=(), microphone=(), geolocation=()",
 }
+STRANGER = b"This page may not talk to this app. If the app is yours, set CHAT_HOSTS to the name in the address."
 
 
 def is_loopback(host: str) -> bool:
@@ -53,7 +53,7 @@ def is_loopback(host: str) -> bool:
 
 
 def users(environ: Mapping[str, str] = os.environ) -> dict[str, str]:
-    """Names and passwords in CHAT_USERS, as `anna:secret,bo:other`. Raises SettingsError without showing any."""
+    """Names and passwords in CHAT_USERS, as `anna:long-password,bo:another-one`. Raises SettingsError, showing none."""
     told = environ.get("CHAT_USERS", "").strip()
     pairs = [pair.strip().partition(":") for pair in told.split(",")] if told else []
     if any(not name or len(password) < 8 for name, _, password in pairs):
@@ -69,7 +69,7 @@ def refuse_unguarded(host: str, known: Mapping[str, str]) -> None:
     if not known and not is_loopback(host):
         raise SettingsError(
             f"the app would listen on {host}, for everybody there, without a password",
-            cure="set CHAT_USERS=name:password, or leave --host at 127.0.0.1",
+            cure="set CHAT_USERS=anna:long-password, name and password of your own, or leave --host at 127.0.0.1",
         )
 
 
@@ -77,16 +77,6 @@ def matches(known: Mapping[str, str], name: str, password: str) -> bool:
     """Whether a name has this password; takes as long for a name that nobody has."""
     expected = known.get(name, secrets.token_hex(16))
     return hmac.compare_digest(expected.encode(), password.encode()) and name in known
-
-
-def session_secret(file: Path) -> str:
-    """The key that signs the logins: made once, readable by its owner only, the same after a restart."""
-    if not file.exists():
-        file.parent.mkdir(parents=True, exist_ok=True)
-        descriptor = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        with os.fdopen(descriptor, "w") as opened:
-            opened.write(secrets.token_urlsafe(48))
-    return file.read_text()
 
 
 class Throttle:
@@ -122,7 +112,8 @@ class Guard:
     def __init__(self, app: ASGIApp, port: int, hosts: tuple[str, ...] = (), throttle: Throttle | None = None) -> None:
         self.app = app
         names = ("127.0.0.1", "localhost", "[::1]", *hosts)
-        self.hosts = {f"{name}:{port}" for name in names} | set(hosts)
+        # A browser leaves the port out where it is the usual one; so does a proxy.
+        self.hosts = {f"{name}:{port}" for name in names} | set(names if port == 80 else hosts)
         self.throttle = throttle or Throttle()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -131,8 +122,9 @@ class Guard:
             await self.app(scope, receive, send)
             return
         if not self._trusted(scope):
-            await _refuse(scope, receive, send, 403, b"This page may not talk to this app.")
+            await _refuse(scope, receive, send, 403, STRANGER)
             return
+        policy = POLICY.format(host=_header(scope, b"host")[0])
         client = (scope.get("client") or ("?",))[0]
         login = scope.get("path") == "/login" and scope.get("method") == "POST"
         if login and not self.throttle.allows(client):
@@ -143,20 +135,24 @@ class Guard:
             if message["type"] == "http.response.start":
                 if login and message["status"] == 200:
                     self.throttle.forgive(client)
-                own = [(name, value) for name, value in message["headers"] if name.lower() not in HEADERS]
-                message = {**message, "headers": [*own, *HEADERS.items()]}
+                ours = HEADERS | {b"content-security-policy": policy.encode("latin-1")}
+                own = [(name, value) for name, value in message["headers"] if name.lower() not in ours]
+                message = {**message, "headers": [*own, *ours.items()]}
             await send(message)
 
         await self.app(scope, receive, with_headers)
 
     def _trusted(self, scope: Scope) -> bool:
         """Whether the Host is one of ours, and the Origin is absent or that very host."""
-        told = [(name.lower(), value.decode("latin-1").lower()) for name, value in scope["headers"]]
-        host = [value for name, value in told if name == b"host"]
-        origin = [value for name, value in told if name == b"origin"]
+        host, origin = _header(scope, b"host"), _header(scope, b"origin")
         if len(host) != 1 or host[0] not in self.hosts or len(origin) > 1:
             return False
         return not origin or origin[0] in (f"http://{host[0]}", f"https://{host[0]}")
+
+
+def _header(scope: Scope, name: bytes) -> list[str]:
+    """All values of a header of a request, in small letters."""
+    return [value.decode("latin-1").lower() for key, value in scope["headers"] if key.lower() == name]
 
 
 async def _refuse(scope: Scope, receive: Receive, send: Send, status: int, text: bytes) -> None:

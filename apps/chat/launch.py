@@ -20,9 +20,10 @@ import readiness
 from configuration import Configuration, Env
 from device import Device
 from drain import AT_ONCE, Drain
-from guard import Guard, is_loopback, session_secret
+from guard import Guard, is_loopback
 from labkit import LabError
 from labkit.settings import Settings
+from labkit.staging import secret
 from limits import Buckets
 from logs import set_up
 from operations import Operations
@@ -51,7 +52,7 @@ def launch(routes: Mapping[Any, Connection | Router]) -> Operations:
         sys.exit(f"chat: {error}")
     # The page's third choice, which Chainlit's settings file does not know.
     chainlit.config.config.ui.default_theme = "system"
-    os.environ["CHAINLIT_AUTH_SECRET"] = told.session_secret or session_secret(FILES / "session-secret")
+    os.environ["CHAINLIT_AUTH_SECRET"] = told.session_secret or secret(FILES / "session-secret")
     if app.middleware_stack is None:  # `-w` imports the app again, when it serves already
         set_up(told.log)
         hosts = told.hosts if is_loopback(run.host) else (*told.hosts, run.host)

@@ -11,7 +11,7 @@
 import { lacking, LanguageModel, sizes, TooLong } from "./llm.js";
 
 const told = new URLSearchParams(location.search);
-// Half of them. Threads wait for each other: where each core has one, a second busy program slows them tenfold.
+// Half of them. Threads wait for each other: where each core has one, a second busy program slows all of them.
 const THREADS = Number(told.get("threads")) || Math.max(1, Math.floor(navigator.hardwareConcurrency / 2));
 const CONTEXT = Number(told.get("context")) || 2048;
 

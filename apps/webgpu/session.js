@@ -137,7 +137,7 @@ export async function open(backend, { model = "digits.onnx", onLost = () => {} }
 const describe = (value) =>
   value?.length === undefined ? typeof value : `${value.constructor.name} of ${value.length}`;
 
-/** Logits are not probabilities: they are, once raised and divided by their sum. */
+/** Softmax: e to the power of each logit, divided by the sum of these. */
 export function softmax(logits) {
   const top = Math.max(...logits);
   const raised = Array.from(logits, (each) => Math.exp(each - top));

@@ -2,7 +2,7 @@
 
 from labkit.openwebui.packages import FOLDER, FULL, SLIM, VERSION, Kind, find_python, install, installed
 from labkit.openwebui.page import first_message
-from labkit.openwebui.process import Server, environment, running, secret, variables
+from labkit.openwebui.process import Server, environment, running, variables
 
 __all__ = [
     "FOLDER",
@@ -17,6 +17,5 @@ __all__ = [
     "install",
     "installed",
     "running",
-    "secret",
     "variables",
 ]

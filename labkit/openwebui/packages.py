@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 VERSION = "0.12.4"
 PYTHONS = ("3.12", "3.11")
 FOLDER = Path(__file__).resolve().parents[2] / "apps" / "open_webui"
+# MB that torch for NVIDIA cards takes besides.
+NVIDIA = 3000
 
 
 @dataclass(frozen=True)
@@ -42,8 +44,8 @@ class Kind:
         return f"Open WebUI {VERSION} ({self.name})"
 
 
-FULL = Kind("full", "requirements.txt", 750, 2600, whole=True)
-SLIM = Kind("slim", "slim.txt", 210, 680, whole=False, variables=(("USE_SLIM_DOCKER", "true"),))
+FULL = Kind("full", "requirements.txt", 736, 2685, whole=True)
+SLIM = Kind("slim", "slim.txt", 212, 709, whole=False, variables=(("USE_SLIM_DOCKER", "true"),))
 
 
 def install(cache: Path, kind: Kind = FULL, *, say: Callable[[str], None] = print) -> Path:
@@ -60,11 +62,13 @@ def install(cache: Path, kind: Kind = FULL, *, say: Callable[[str], None] = prin
             return python
         base = find_python()
         say(f"{kind} is set up, once: about {kind.fetched} MB from the Python package index, {kind.kept} MB on disk.")
+        needed = kind.kept + kind.fetched
         if kind.whole and sys.platform == "linux":
             say("On Linux torch brings packages for NVIDIA cards: some 3 GB more, unless pip or uv is told otherwise.")
-        if (free := shutil.disk_usage(place.parent).free / 1e6) < kind.kept + kind.fetched:
+            needed += NVIDIA
+        if (free := shutil.disk_usage(place.parent).free / 1e6) < needed:
             raise SettingsError(
-                f"{place.parent} has {free:.0f} MB left, and {kind} takes {kind.kept + kind.fetched} MB for a while",
+                f"{place.parent} has {free:.0f} MB left, and {kind} takes {needed} MB for a while",
                 cure="free some space, set LABKIT_CACHE to a folder on another disk, or add --slim",
             )
         start = time.perf_counter()

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import functools
 import os
-import secrets
 import subprocess
 import sys
 import time
@@ -19,6 +18,7 @@ from filelock import FileLock, Timeout
 from labkit.errors import EndpointError, SettingsError
 from labkit.openwebui.packages import FOLDER, FULL, home
 from labkit.progress import bar
+from labkit.staging import secret
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -107,15 +107,6 @@ def environment(
             "PYTHONUTF8": "1",
         }
     )
-
-
-def secret(file: Path) -> str:
-    """The key that signs logins: made once, readable by its owner only, the same after a restart."""
-    with contextlib.suppress(FileExistsError):
-        descriptor = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        with os.fdopen(descriptor, "w", encoding="utf-8") as opened:
-            opened.write(secrets.token_urlsafe(48))
-    return file.read_text(encoding="utf-8")
 
 
 @contextlib.contextmanager

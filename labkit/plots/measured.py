@@ -6,7 +6,7 @@ from itertools import pairwise
 from statistics import median
 from typing import TYPE_CHECKING
 
-from matplotlib.ticker import MaxNLocator, NullFormatter
+from matplotlib.ticker import LogLocator, MaxNLocator, NullFormatter
 
 from labkit.latency import e2e, percentile, tpot, ttft
 from labkit.plots.picture import BLUE, GREEN, INK, ORANGE, Picture, footer, tidy
@@ -21,10 +21,12 @@ if TYPE_CHECKING:
 
 # Colour is never alone: each series has a line style and a marker of its own too.
 STYLES = [(BLUE, "-", "o"), (ORANGE, "--", "s"), (GREEN, "-.", "^"), (INK, ":", "D")]
+# Values that lie further apart than this, as a ratio, are told apart only on a logarithmic axis.
+WIDE = 4
 
 
 def samples(series: Mapping[str, Sequence[float]], unit: str, title: str, lab: Connection) -> Picture:
-    """Every single measurement of each series as a dot, its median as a line, on a logarithmic axis."""
+    """Every single measurement of each series as a dot, its median as a line; a wide range gets a logarithmic axis."""
     picture = Picture(7.5, 1.6 + 0.8 * len(series), f"{title}: one row of dots for each of {', '.join(series)}.")
     axes = picture.add_subplot()
     colours = [BLUE, ORANGE, GREEN]
@@ -34,9 +36,14 @@ def samples(series: Mapping[str, Sequence[float]], unit: str, title: str, lab: C
         axes.plot([median(values)] * 2, [row - 0.28, row + 0.28], color=colour, linewidth=2.5)
         axes.annotate(f"median {short(median(values))} {unit}", (median(values), row + 0.36), ha="center", fontsize=9)
     axes.set_yticks(range(len(series)), [f"{name}\n(n = {len(values)})" for name, values in series.items()])
-    axes.set(xscale="log", ylim=(-0.6, len(series) - 0.2), xlabel=f"{title} ({unit}, logarithmic axis)")
+    every = [value for values in series.values() for value in values]
+    wide = max(every) > WIDE * min(every)
+    axes.set(ylim=(-0.6, len(series) - 0.2), xlabel=f"{title} ({unit}{', logarithmic axis' if wide else ''})")
+    if wide:
+        axes.set_xscale("log")
+        axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+        axes.xaxis.set_minor_formatter(NullFormatter())
     axes.xaxis.set_major_formatter("{x:g}")
-    axes.xaxis.set_minor_formatter(NullFormatter())
     axes.grid(axis="x", which="major", color="#DDDDDD")
     axes.spines[["top", "right", "left"]].set_visible(False)
     picture.table = Table(
@@ -131,7 +138,7 @@ def ecdf(series: Mapping[str, Sequence[float]], unit: str, what: str, lab: Conne
         axes.plot(marks, [0.5, 0.9, 0.99], marker, color=colour, markersize=6)
     axes.set_yticks([0, 0.25, 0.5, 0.75, 0.9, 0.99], ["0", "25", "50", "75", "90", "99"])
     axes.set(xlabel=f"{what} ({unit})", ylabel="percent of values (p50, p90, p99 marked)")
-    axes.legend(frameon=False, loc="lower right")
+    axes.legend(frameon=False)
     tidy(axes)
     picture.table = Table(
         (what, "n", f"p50 ({unit})", f"p90 ({unit})", f"p99 ({unit})"),
@@ -192,7 +199,7 @@ def concurrency(runs: Sequence[Run], lab: Connection) -> Picture:
     left.errorbar(widths, middles, spread, color=BLUE, marker="o", capsize=4)
     left.set(ylabel="ms per output token (median, 10 to 90 %)", ylim=(0, None))
     right.plot(widths, [run.tokens_per_second for run in runs], color=ORANGE, marker="s", linestyle="--")
-    right.set(ylabel="tokens per second, all", ylim=(0, None))
+    right.set(ylabel="tokens per second, all", ylim=(0, 1.15 * max(run.tokens_per_second for run in runs)))
     for axes in (left, right):
         axes.set_xlabel(f"answers at once (n = {len(runs[0].traces)} each)")
         axes.set_xticks(widths)
@@ -236,7 +243,7 @@ def streamed_or_whole(trace: Trace, whole: float, lab: Connection) -> Picture:
         label=f"whole: first text after {whole:.2f} s",
     )
     axes.set(xlabel="seconds since the request (n = 1 answer each)", ylabel="percent of the answer on the screen")
-    axes.legend(frameon=False, loc="lower right")
+    axes.legend(frameon=False, loc="upper left")
     tidy(axes)
     picture.table = Table(
         ("answer", "first text (s)", "all of it (s)"),

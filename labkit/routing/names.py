@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 FIRST_NAMES = frozenset(
-    # Names that are also ordinary words, months or places (Mark, Max, May, Sydney) are left out on purpose.
+    # Names that are mostly something else (Mark, Max, May, Sydney) are left out on purpose. Some are both, as Jan, Per
+    # and Victoria: then "Victoria Falls" counts as a person, and the question stays here.
     """
     Agneta Alexander Alice Alva Anders Andreas Anette Anita Anna Annika Astrid Axel Barbro Bengt Birgitta Björn Bo
     Camilla Carina Caroline Catharina Cecilia Charlotte Christer Christina Christoffer Daniel David Ebba Elias Elin

@@ -15,7 +15,7 @@ from labkit.routing import privacy
 from labkit.routing.breaker import Breaker
 from labkit.routing.decision import DOUBTED, PASSED_OVER, Attempt, Decision, Reason, Target
 from labkit.routing.retries import Retries, judge
-from labkit.streaming import Answer, End, Failure, Trace, stream
+from labkit.streaming import Answer, End, Failure, Finish, Trace, stream
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 # Seconds of silence after which a target has failed. A local model may need long for a long prompt; a cloud has no
 # such excuse.
 PATIENCE: Mapping[Target, float] = {Target.LOCAL: 120.0, Target.CLOUD: 20.0}
+WHOLE = (End.FINISHED, End.LENGTH)
 
 
 @dataclass
@@ -154,11 +155,14 @@ class Routed(Answer):
     async def _read(self) -> AsyncGenerator[Event]:
         self._trace.request = time.perf_counter()
         try:
-            self.decision = self.router.decide(self.messages, self._request)
+            # In a thread: a scorer may ask a model, and the loop has others to serve meanwhile.
+            self.decision = await asyncio.to_thread(self.router.decide, self.messages, self._request)
             async with aclosing(self._follow(self.decision)) as events:
                 async for event in events:
                     if event.text:
                         self._shown.append(event.text)
+                    if isinstance(event, Finish) and self._current:
+                        self._trace.ended = self._current.trace.ended
                     yield replace(event, at=time.perf_counter() - self._trace.request)
             assert self._current is not None
             self._trace.ended = self._current.trace.ended
@@ -187,7 +191,7 @@ class Routed(Answer):
             if self.decision.tried[-1].ended == DOUBTED:
                 kept = self._current
                 self.decision = replace(self.decision, target=target.other, reason=Reason.DOUBTED)
-            elif self.decision.tried[-1].ended in (End.FINISHED, End.LENGTH):
+            elif self.decision.tried[-1].ended in WHOLE:
                 return
         if kept is None:
             raise self._nobody()
@@ -236,9 +240,9 @@ class Routed(Answer):
                 await self.router.sleep(wait)
                 continue
             finally:
-                if not reported:  # stopped: it says nothing about the endpoint, and what came has its price
-                    breaker.released()
-                    self._note(Attempt(target, End.STOPPED, "", _seconds(answer)), answer)
+                if not reported:  # left: what was not whole says nothing about the endpoint, but has its price
+                    breaker.succeeded() if answer.trace.ended in WHOLE else breaker.released()
+                    self._note(Attempt(target, answer.trace.ended, "", _seconds(answer)), answer)
             if held and self.router.cascade:
                 doubt = self.router.cascade.doubt(self.messages, answer.text)
                 if doubt >= self.router.threshold:

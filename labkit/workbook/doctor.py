@@ -125,7 +125,8 @@ def _models(cache: Path) -> list[Check]:
     try:
         runtime.require_sdk()
     except LabError as error:
-        return [Check("Foundry Local", False, error.message, error.cure)]
+        needed = Settings.from_environment().base_url is None
+        return [Check("Foundry Local", False if needed else None, error.message, error.cure if needed else "")]
     version = metadata.version("foundry-local-sdk")
     chosen = runtime.choose(cache, Settings.from_environment().model)
     here = "here" if chosen.cached else "not here yet, the first start fetches it"
@@ -163,14 +164,19 @@ def _kernel() -> list[Check]:
     return [Check("Kernel", True, f"python3{', foundry-local' if registered else ''}{hint}")]
 
 
+def _at_least(name: str, free: float, wanted: float, cure: str) -> Check:
+    enough = free >= wanted
+    return Check(name, enough, f"{free:.1f} GB free", "" if enough else f"{cure}: {wanted:g} GB should be free")
+
+
 def room(cache: Path) -> list[Check]:
     """What is free on the disk and in memory."""
     place = next(path for path in (cache, *cache.parents) if path.exists())
     disk = shutil.disk_usage(place).free / 1e9
     memory = psutil.virtual_memory().available / 1e9
     return [
-        Check("Disk", disk >= DISK_GB, f"{disk:.0f} GB free", "" if disk >= DISK_GB else "make room for 2 GB"),
-        Check("Memory", memory >= MEMORY_GB, f"{memory:.0f} GB free", "" if memory >= MEMORY_GB else "close programs"),
+        _at_least("Disk", disk, DISK_GB, "make room"),
+        _at_least("Memory", memory, MEMORY_GB, "close programs"),
     ]
 
 
@@ -180,7 +186,7 @@ def endpoint(checks: list[Check]) -> Report:
 
     try:
         with connect(say=lambda _: None) as lab:
-            steps = "; ".join([*lab.passed, f"so {lab.source}"])
+            steps = "; ".join([*lab.passed, f"so {lab.source}" if lab.passed else str(lab.source)])
             start = time.perf_counter()
             stream = lab.client.chat.completions.create(
                 model=lab.model, messages=[{"role": "user", "content": "Say one word."}], max_tokens=4, stream=True

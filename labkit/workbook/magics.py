@@ -75,7 +75,7 @@ def _show(line: str, text: str) -> None:
     if mistake:
         raise mistake
     count = len(text.strip().splitlines())
-    print(f"{path} ({count} line{'s' * (count != 1)}): python lab.py export writes it")
+    print(f"{path} ({count} line{'s' * (count != 1)}): the app has this file already")
 
 
 def _mistake(path: str, text: str) -> ExportError | None:

@@ -38,7 +38,10 @@ def application(host: str) -> list[Check]:
     except subprocess.TimeoutExpired:
         return [Check("Settings", False, f"no answer from apps/chat/checklist.py within {LIMIT} s", cure)]
     if done.returncode:
-        return [Check("Settings", False, "apps/chat/checklist.py failed", cure)]
+        # The kind alone: the text of an error may hold a password.
+        kind = (done.stderr.strip().splitlines() or ["it said nothing"])[-1].partition(":")[0]
+        cure = "python apps/chat/checklist.py, with the Python of .venv, shows all of it"
+        return [Check("Settings", False, f"apps/chat/checklist.py failed ({kind})", cure)]
     return [Check(**line) for line in json.loads(done.stdout)]
 
 
@@ -57,7 +60,11 @@ def permissions(folder: Path) -> list[Check]:
 def backup(folder: Path) -> Check:
     """The newest backup is younger than a day."""
     cure = "python lab.py backup, each day"
-    ages = [time.time() - path.stat().st_mtime for kind in ("db", "dump") for path in folder.glob(f"backups/*.{kind}")]
+    ages = [
+        time.time() - path.stat().st_mtime
+        for kind in ("db", "dump")
+        for path in folder.glob(f"backups/threads-*.{kind}")
+    ]
     if not ages:
         return Check("Backup", False, "there is none", cure)
     return Check("Backup", min(ages) < DAY, f"{min(ages) / 3600:.0f} hours old", "" if min(ages) < DAY else cure)

@@ -19,7 +19,7 @@ PROMPTS = Path(__file__).with_name("prompts.jsonl")
 OUTCOMES = Path(__file__).with_name("outcomes.jsonl")
 # Only on the machine of somebody who recorded a cloud; git ignores it.
 CLOUD = Path(__file__).with_name("cloud.jsonl")
-CURE = "python benchmarks/outcomes.py"
+CURE = "python benchmarks/outcomes.py --fresh"
 
 # The simulated cloud: a network's delay, a larger model's speed, and how often that model is right.
 NETWORK_SECONDS, CLOUD_RATE, CLOUD_CORRECT = 0.4, 80.0, 0.9

@@ -120,7 +120,7 @@ def trim(answer: Callable[[Messages, list[int], int], Messages]) -> str | None:
     cases = [
         (full, sizes, 100, full, "everything fits"),
         (full, sizes, 45, full, "it just fits"),
-        (full, sizes, 44, [system, *turns[2:]], "one token too many: a question may not go without its answer"),
+        (full, sizes, 44, [system, *turns[2:]], "there is one token too many (a question and its answer go together)"),
         (full, sizes, 25, [system, *turns[4:]], "half of it fits"),
         (full, sizes, 15, [system, turns[-1]], "only the last question fits"),
         (full, sizes, 1, [system, turns[-1]], "not even the last question fits"),

@@ -27,7 +27,9 @@ def probabilities(answer: Callable[[list[float]], list[float]]) -> str | None:
         try:
             given = [float(each) for each in answer(logits)]
         except (OverflowError, ZeroDivisionError) as error:
-            return f"With {what} ({before}) it failed: {type(error).__name__}. Take the largest logit off all first."
+            large = max(map(abs, before)) >= 1000
+            missing = "Take the largest logit off all first." if large else "Raise e to the power of each logit first."
+            return f"With {what} ({before}) it failed: {type(error).__name__}. {missing}"
         if logits != before:
             return "It changed the list that it was given. Make a new one."
         if len(given) != len(expected) or not all(map(_close, given, expected)):
@@ -102,8 +104,9 @@ def headers(answer: Callable[[str | None, set[str]], dict[str, str]]) -> str | N
             shown = "no such header" if value is None else repr(value)
             wanted = "none" if expected is None else repr(expected)
             return f"For {what} (Origin {origin}), Access-Control-Allow-Origin: {shown}; expected {wanted}."
-        if expected and named.get("vary", "").lower() != "origin":
-            return "The answer depends on the Origin: say so with Vary: Origin, or a cache gives it to another page."
+        if named.get("vary", "").lower() != "origin":
+            told = "The answer depends on the Origin: say so with Vary: Origin, or a cache gives it to another page."
+            return f"For {what} (Origin {origin}) there is no Vary. {told}"
     return None
 
 
@@ -139,8 +142,8 @@ EXERCISES = [
         "05.4",
         "which page may read",
         (
-            "Compare the whole Origin with those that are allowed, and repeat it in the answer. Otherwise no header.",
-            'return {"Access-Control-Allow-Origin": origin, "Vary": "Origin"} if origin in allowed else {}',
+            "Compare the whole Origin with those that are allowed, and repeat it in the answer. Otherwise only Vary.",
+            'return {"Vary": "Origin"} | ({"Access-Control-Allow-Origin": origin} if origin in allowed else {})',
         ),
         headers,
     ),

@@ -10,6 +10,7 @@ import stat
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from labkit.listing import shown
 from labkit.workbook.report.job import MB, Answer, Check, Job, Result, Status
 
 if TYPE_CHECKING:
@@ -25,7 +26,15 @@ MOST_NOTES = 10_000
 def nothing(job: Job, status: Status, detail: str) -> Result:
     """A result without a run."""
     return Result(
-        job.key(), job.student, job.name, job.model, job.base_url, job.source, job.parameters, status, one_line(detail)
+        job.key(),
+        job.student,
+        job.name,
+        job.model,
+        shown(job.base_url),
+        job.source,
+        job.parameters,
+        status,
+        one_line(detail),
     )
 
 
@@ -47,7 +56,7 @@ def collect(job: Job, place: Path, ended: Ended, account: int | None) -> Result:
         job.student,
         job.name,
         job.model,
-        job.base_url,
+        shown(job.base_url),
         job.source,
         job.parameters,
         status,

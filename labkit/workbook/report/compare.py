@@ -6,6 +6,7 @@ import base64
 import html
 from typing import TYPE_CHECKING
 
+from labkit.listing import shown
 from labkit.workbook.report import frame, index
 
 if TYPE_CHECKING:
@@ -42,7 +43,7 @@ def _names(results: Sequence[Result]) -> list[str]:
     """The models, with their endpoint where one model comes from two."""
     models = [result.model for result in results]
     return [
-        result.model if models.count(result.model) == 1 else f"{result.model} at {result.base_url}"
+        result.model if models.count(result.model) == 1 else f"{result.model} at {shown(result.base_url)}"
         for result in results
     ]
 

@@ -71,9 +71,14 @@ class Job:
 
     def key(self) -> str:
         """The same for the same work: who, which file as it is now, with which parameters, on what."""
+        from labkit.connection import Source
+
         path = Path(self.notebook)
         content = hashlib.sha256(path.read_bytes()).hexdigest() if self.there() else ""
-        parts = [self.student, str(path), content, self.parameters, self.base_url, self.model]
+        # An endpoint of this machine has another port at each start; one that somebody named is its address.
+        where = self.base_url if self.source == Source.BASE_URL else self.source
+        told = {name: value for name, value in self.parameters.items() if value != self.base_url}
+        parts = [self.student, str(path), content, told, where, self.model]
         return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:24]
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from labkit.errors import WorkbookError
+from labkit.listing import shown
 from labkit.workbook.copies import ROOT, lesson, lessons
 from labkit.workbook.report.job import Job, Limits
 
@@ -202,7 +203,9 @@ def _of_row(name: str, notebooks: Sequence[Path]) -> Path:
 
 def _endpoint(declared: dict[str, str], lab: Connection) -> dict[str, Any]:
     """The endpoint as parameters, where a notebook has them; the variables BASE_URL and MODEL are set in any case."""
-    values = {"base_url": lab.base_url, "model": lab.model}
+    values = {"model": lab.model}
+    if shown(lab.base_url) == lab.base_url:  # one with a password is a variable only: parameters stand in the report
+        values["base_url"] = lab.base_url
     return {name: value for name, value in values.items() if name in declared}
 
 
