@@ -32,7 +32,7 @@ from labkit.tables import Table
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from labkit.streaming import Trace
+    from labkit.events import Trace
 
 DEVICE = Behaviour(first_token=0.05, rate=200, slots=2)
 TOKENS, THINK, DECK = 40, 1.0, 50

@@ -20,11 +20,12 @@ if TYPE_CHECKING:
         StreamError,
         WorkbookError,
     )
+    from labkit.events import Trace
     from labkit.explain import expect, explain
     from labkit.latency import measure
     from labkit.routing.cloud import cloud
     from labkit.routing.router import Router
-    from labkit.streaming import Answer, Trace, stream, stream_sync
+    from labkit.streaming import Answer, stream, stream_sync
     from labkit.views import ChatView
     from labkit.workbook.exercises import check, hint
 
@@ -64,7 +65,8 @@ _HOMES = {
     "labkit.latency": {"measure"},
     "labkit.routing.cloud": {"cloud"},
     "labkit.routing.router": {"Router"},
-    "labkit.streaming": {"Answer", "Trace", "stream", "stream_sync"},
+    "labkit.events": {"Trace"},
+    "labkit.streaming": {"Answer", "stream", "stream_sync"},
     "labkit.views": {"ChatView"},
     "labkit.workbook.exercises": {"check", "hint"},
 }

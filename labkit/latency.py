@@ -12,13 +12,15 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from labkit.errors import LabError
-from labkit.streaming import End, stream
+from labkit.events import End
+from labkit.streaming import stream
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from labkit.connection import Connection
-    from labkit.streaming import Message, Trace
+    from labkit.events import Trace
+    from labkit.streaming import Message
 
 DONE = (End.FINISHED, End.LENGTH)
 

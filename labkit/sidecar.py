@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from labkit.connection import Connection
-    from labkit.streaming import Trace
+    from labkit.events import Trace
 
 VARIABLE = "LABKIT_SIDECAR"
 

@@ -12,8 +12,6 @@ import json
 import time
 import weakref
 from contextlib import aclosing, contextmanager, suppress
-from dataclasses import dataclass, field
-from enum import StrEnum
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 import httpx2
@@ -21,12 +19,14 @@ import openai
 
 from labkit import sidecar
 from labkit.errors import LabError, StreamError
+from labkit.events import End, Failure, Finish, FirstToken, Text, Trace, Usage
 from labkit.explain import explain, explain_text
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Mapping, Sequence
 
     from labkit.connection import Connection
+    from labkit.events import Event
 
     Message = Mapping[str, Any]
 
@@ -35,89 +35,6 @@ if TYPE_CHECKING:
 SILENCE = 120.0
 # As long as a body may take to end after [DONE] before its connection is given up.
 REST = 0.1
-
-
-class End(StrEnum):
-    """How an answer ended."""
-
-    FINISHED = "finished"  # by the model itself
-    LENGTH = "length"  # by max_tokens or the context window
-    STOPPED = "stopped"  # by us: Stop, a cancelled task, a loop that was left
-    DROPPED = "dropped"  # the connection broke, or the stream ended without [DONE]
-    TIMED_OUT = "timed out"
-    REFUSED = "refused"  # an error status, or an error inside a stream of status 200
-
-
-@dataclass(frozen=True)
-class Event:
-    """Something that happened `at` seconds after the request; `text` is empty unless it brought some."""
-
-    at: float
-    text: str = ""
-
-
-@dataclass(frozen=True)
-class Text(Event):
-    """A piece of the answer that is not empty."""
-
-
-@dataclass(frozen=True)
-class FirstToken(Text):
-    """The first piece of the answer."""
-
-
-@dataclass(frozen=True)
-class Usage(Event):
-    """The endpoint's own count of tokens."""
-
-    prompt_tokens: int = 0
-    completion_tokens: int = 0
-
-
-@dataclass(frozen=True)
-class Finish(Event):
-    """The end, said by the endpoint: its reason is `stop`, `length` or a word of its own."""
-
-    reason: str = "stop"
-
-
-@dataclass(frozen=True)
-class Failure(Event):
-    """The end, by an error. It is the last event, and the error is raised after it."""
-
-    error: LabError = field(default_factory=lambda: StreamError("unknown"))
-
-
-@dataclass
-class Trace:
-    """When what came, in seconds of `time.perf_counter`; None where it did not come.
-
-    `chunks` has one stamp for each piece of text. `completion_tokens` is the endpoint's own count, if it gave one.
-    """
-
-    request: float = 0.0
-    headers: float | None = None
-    chunks: list[float] = field(default_factory=list)
-    end: float = 0.0
-    prompt_tokens: int | None = None
-    completion_tokens: int | None = None
-    ended: End = End.STOPPED
-    error: LabError | None = None
-
-    @property
-    def first_text(self) -> float | None:
-        """When the first piece of text came."""
-        return self.chunks[0] if self.chunks else None
-
-    @property
-    def tokens(self) -> int:
-        """Tokens of the answer: the endpoint's count, else the number of chunks (see `counted`)."""
-        return len(self.chunks) if self.completion_tokens is None else self.completion_tokens
-
-    @property
-    def counted(self) -> str:
-        """What `tokens` counts: "tokens", or "chunks" where the endpoint gave no usage."""
-        return "chunks" if self.completion_tokens is None else "tokens"
 
 
 class _Reader:

@@ -14,10 +14,11 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from labkit.errors import LabError
+from labkit.events import End
 from labkit.explain import explain
 from labkit.history import History
 from labkit.latency import rate, ttft
-from labkit.streaming import Answer, End, stream
+from labkit.streaming import Answer, stream
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -25,7 +26,8 @@ if TYPE_CHECKING:
     import ipywidgets
 
     from labkit.connection import Connection
-    from labkit.streaming import Streams, Trace
+    from labkit.events import Trace
+    from labkit.streaming import Streams
 
 # Tokens that are kept free for an answer where no limit is given.
 ROOM = 512

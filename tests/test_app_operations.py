@@ -28,10 +28,10 @@ from sqlalchemy.ext.asyncio import create_async_engine
 from uvicorn.config import LOGGING_CONFIG
 
 from labkit import Connection, EndpointError, Health, LabError, Router, SettingsError, Source, StreamError
+from labkit.events import End, Trace
 from labkit.routing.breaker import State
 from labkit.routing.cloud import Cloud
 from labkit.routing.decision import Target
-from labkit.streaming import End, Trace
 from tests.doubles import Clock, Fixed
 
 CHAT = Path(__file__).resolve().parents[1] / "apps" / "chat"

@@ -24,9 +24,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from labkit import Connection, EndpointError, Health, LabError, SettingsError, Source, StreamError
+from labkit.events import End, Trace
 from labkit.history import MARKERS
 from labkit.progress import bar
-from labkit.streaming import End, Trace
 
 ROOT = Path(__file__).resolve().parents[1]
 CHAT = ROOT / "apps" / "chat"

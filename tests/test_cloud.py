@@ -10,11 +10,12 @@ import pytest
 
 from labkit.connection import Source
 from labkit.errors import EndpointError, LabError, SettingsError
+from labkit.events import End, Trace
 from labkit.listing import is_loopback, list_models
 from labkit.mock import Behaviour, MockEndpoint
 from labkit.routing.cloud import SIMULATED, SIMULATED_PRICE, Cloud, Price, cloud, simulated
 from labkit.settings import Settings
-from labkit.streaming import Answer, End, Trace, stream
+from labkit.streaming import Answer, stream
 from tests.conftest import Reply
 
 if TYPE_CHECKING:

@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 
 from labkit.connection import Connection, Source
+from labkit.events import End, Trace
 from labkit.latency import SLO, Run, e2e, gaps, goodput, itl, measure, percentile, rate, tpot, ttft
 from labkit.mock import Behaviour, Fault, MockEndpoint
-from labkit.streaming import End, Trace
 
 
 def made(*chunks: float, tokens: int | None = None, ended: End = End.FINISHED) -> Trace:

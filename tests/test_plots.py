@@ -12,11 +12,11 @@ from labkit import plots
 from labkit.capacity import Capacity, Measured
 from labkit.connection import Connection, Source
 from labkit.digits import Race, Timing
+from labkit.events import End, Trace
 from labkit.latency import Run
 from labkit.routing.breaker import Breaker
 from labkit.routing.evaluation import Interval, evaluate
 from labkit.routing.scorers import Recorded, WordCount
-from labkit.streaming import End, Trace
 from labkit.tables import Table
 
 if TYPE_CHECKING:

@@ -23,6 +23,7 @@ from hypothesis import strategies as st
 
 from labkit.connection import Connection, Source
 from labkit.errors import LabError, RoutingError, StreamError
+from labkit.events import End, Failure, Finish, FirstToken, Usage
 from labkit.mock import Behaviour, Fault, MockEndpoint, Step, asked, scripts
 from labkit.mock.answers import ChatAnswer
 from labkit.routing.breaker import Breaker
@@ -32,15 +33,14 @@ from labkit.routing.privacy import CLAIMED
 from labkit.routing.private_cases import cases, disguise, secret
 from labkit.routing.retries import Retries
 from labkit.routing.router import Routed, Router
-from labkit.streaming import End, Failure, Finish, FirstToken, Usage
 from tests.doubles import Clock, Doubts, Fixed
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
+    from labkit.events import Event
     from labkit.mock.answers import Slots
     from labkit.mock.behaviour import State
-    from labkit.streaming import Event
 
 Message = dict[str, Any]
 

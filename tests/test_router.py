@@ -14,6 +14,7 @@ import pytest
 import labkit
 from labkit.connection import Connection, Source
 from labkit.errors import LabError, RequestError, RoutingError, StreamError
+from labkit.events import End, Event, Failure, Finish, FirstToken, Text, Usage
 from labkit.mock import Behaviour, Counters, Fault, MockEndpoint, Step
 from labkit.routing.breaker import Breaker, State
 from labkit.routing.cloud import Cloud, Price
@@ -22,7 +23,6 @@ from labkit.routing.privacy import Kind
 from labkit.routing.retries import Retries
 from labkit.routing.router import Routed, Router
 from labkit.routing.scorers import Cascade, WordCount
-from labkit.streaming import Answer, End, Event, Failure, Finish, FirstToken, Text, Usage
 from labkit.views import ChatView
 from tests.conftest import Reply
 from tests.doubles import Clock, Doubts, Fixed
@@ -30,6 +30,7 @@ from tests.doubles import Clock, Doubts, Fixed
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 
+    from labkit.streaming import Answer
     from tests.conftest import Asked, Loopback
 
     Serve = Callable[[Reply | Callable[[Asked], Reply]], Loopback]

@@ -11,9 +11,10 @@ import pytest
 
 from labkit.connection import Connection, Source
 from labkit.errors import EndpointError, LabError, ModelError, RequestError, StreamError
+from labkit.events import End, Event, Failure, Finish, FirstToken, Text, Usage
 from labkit.mock import Behaviour, Fault, MockEndpoint, Step
 from labkit.mock.answers import ChatAnswer
-from labkit.streaming import Answer, End, Event, Failure, Finish, FirstToken, Text, Usage, stream, stream_sync
+from labkit.streaming import Answer, stream, stream_sync
 from tests.conftest import Reply
 
 if TYPE_CHECKING:

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from labkit.connection import Connection, Source
+from labkit.events import End
 from labkit.mock import Behaviour, Fault, MockEndpoint, Step
-from labkit.streaming import End
 from labkit.views import ChatView, _Chat, final, render, status
 
 if TYPE_CHECKING:

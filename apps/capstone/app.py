@@ -14,8 +14,8 @@ import chainlit as cl
 from chainlit.session import WebsocketSession
 
 from labkit import Connection, LabError, connect, stream
+from labkit.events import End
 from labkit.history import History
-from labkit.streaming import End
 from same_page import protect
 
 TEXT = (Path(__file__).parent / "text.md").read_text(encoding="utf-8")

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     from device import Device
     from labkit import Connection
-    from labkit.streaming import Trace
+    from labkit.events import Trace
     from limits import Refused
     from readiness import Readiness
 

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 
 import chainlit as cl
 
+from labkit.events import End
 from labkit.latency import ttft
-from labkit.streaming import End
 from limits import Refusal
 from logs import adopt, begin, failure
 from words import SHUT_DOWN

@@ -11,9 +11,9 @@ from chainlit.utils import utc_now
 
 from history import shown
 from labkit import Answer, Connection, Router, stream
+from labkit.events import End
 from labkit.latency import rate, ttft
 from labkit.listing import is_loopback
-from labkit.streaming import End
 from store import Checkpoint
 from words import words
 

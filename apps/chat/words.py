@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import chainlit as cl
 
 from labkit import EndpointError, LabError, ModelError, RequestError, RoutingError, SettingsError, StreamError
-from labkit.streaming import End
+from labkit.events import End
 from limits import Refusal, Refused
 
 if TYPE_CHECKING:

@@ -16,8 +16,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from labkit.connection import Connection
+    from labkit.events import Trace
     from labkit.latency import Run
-    from labkit.streaming import Trace
 
 # Colour is never alone: each series has a line style and a marker of its own too.
 STYLES = [(BLUE, "-", "o"), (ORANGE, "--", "s"), (GREEN, "-.", "^"), (INK, ":", "D")]

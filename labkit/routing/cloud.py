@@ -14,7 +14,7 @@ from labkit.settings import Settings
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from labkit.streaming import Trace
+    from labkit.events import Trace
 
 
 @dataclass(frozen=True)

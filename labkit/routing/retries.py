@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import openai
 
 from labkit.errors import EndpointError
-from labkit.streaming import End
+from labkit.events import End
 
 if TYPE_CHECKING:
     from labkit.errors import LabError

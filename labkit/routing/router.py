@@ -11,19 +11,21 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from labkit.errors import LabError, RoutingError
+from labkit.events import End, Failure, Finish, Trace
 from labkit.routing import privacy
 from labkit.routing.breaker import Breaker
 from labkit.routing.decision import DOUBTED, PASSED_OVER, Attempt, Decision, Reason, Target
 from labkit.routing.retries import Retries, judge
-from labkit.streaming import Answer, End, Failure, Finish, Trace, stream
+from labkit.streaming import Answer, stream
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
 
     from labkit.connection import Connection
+    from labkit.events import Event
     from labkit.routing.cloud import Cloud
     from labkit.routing.scorers import Cascade, Conversation, Scorer
-    from labkit.streaming import Event, Message
+    from labkit.streaming import Message
 
 # Seconds of silence after which a target has failed. A local model may need long for a long prompt; a cloud has no
 # such excuse.
