@@ -69,7 +69,7 @@ def refuse_unguarded(host: str, known: Mapping[str, str]) -> None:
     if not known and not is_loopback(host):
         raise SettingsError(
             f"the app would listen on {host}, for everybody there, without a password",
-            cure="set CHAT_USERS=anna:long-password, name and password of your own, or leave --host at 127.0.0.1",
+            cure="set CHAT_USERS=NAME:SECRET, with words of your own, or leave --host at 127.0.0.1",
         )
 
 
