@@ -6,6 +6,7 @@ import ipaddress
 import json
 import re
 import time
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 import httpx2
@@ -15,6 +16,7 @@ from labkit.errors import EndpointError, ModelError
 from labkit.settings import PREFERRED
 
 if TYPE_CHECKING:
+    import ssl
     from collections.abc import Iterable
 
 SECONDS = 2.0
@@ -76,14 +78,24 @@ def list_models(base_url: str, api_key: str = "not-needed") -> tuple[str, ...]:
     return tuple(ids)
 
 
+@cache
+def _certificates(*, trust_env: bool) -> ssl.SSLContext:
+    """What TLS needs, for plain http too; made once, since it reads all root certificates of the machine."""
+    return httpx2.create_ssl_context(trust_env=trust_env)
+
+
 def _get(base_url: str, api_key: str) -> tuple[int, bytes]:
     """Status and body of the list, within SECONDS in all, however slowly the other side sends."""
     address = httpx2.URL(base_url)
     headers = {"Authorization": f"Bearer {api_key}"}
     deadline = time.monotonic() + SECONDS
+    trust_env = not is_loopback(base_url)
     with (
         httpx2.Client(
-            timeout=httpx2.Timeout(SECONDS, connect=0.5), trust_env=not is_loopback(base_url), follow_redirects=True
+            timeout=httpx2.Timeout(SECONDS, connect=0.5),
+            trust_env=trust_env,
+            verify=_certificates(trust_env=trust_env),
+            follow_redirects=True,
         ) as client,
         client.stream("GET", address.copy_with(path=address.path.rstrip("/") + "/models"), headers=headers) as reply,
     ):

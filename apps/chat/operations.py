@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import gc
 import logging
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -40,6 +41,9 @@ class Operations:
         """The server is about to serve: its signals and its log come to us."""
         adopt()
         self.drain.listen()
+        # What stands now stays: a search for garbage through all of it would hold up every user at once.
+        gc.collect()
+        gc.freeze()
 
     def admit(self) -> None:
         """A question of this session's user. Raises Refusal while the server drains, or where there are too many."""
