@@ -31,7 +31,7 @@ PORTS = {
     5173: "the WebGPU page",
     3000: "Open WebUI",
 }
-DISK_GB, MEMORY_GB = 2.0, 2.0
+DISK_GB, MEMORY_GB = 0.5, 2.0  # beside what is set up already
 
 
 @dataclass(frozen=True)
