@@ -4,6 +4,10 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    Commands = argparse._SubParsersAction[argparse.ArgumentParser]
 
 CHAT_PORT = 8080
 PAGES_PORT = 5173
@@ -18,14 +22,13 @@ def parser() -> argparse.ArgumentParser:
     whole.add_argument("--no-browser", action="store_true", help="print JupyterLab's address and open nothing")
     whole.set_defaults(command="open_workbook")
     commands = whole.add_subparsers(title="commands", metavar="")
+    for group in (_students, _servers, _instructors, _authors):
+        group(commands)
+    return whole
 
-    served = commands.add_parser("serve", help="run the endpoint until Ctrl-C")
-    served.add_argument(
-        "--port", type=int, default=argparse.SUPPRESS, help="the endpoint's port (default: 51211, or a free one)"
-    )
-    served.add_argument("--mock", action="store_true", help="a scripted endpoint instead of a model, for tests")
-    served.set_defaults(command="serve")
 
+def _students(commands: Commands) -> None:
+    """What a student uses: the tests, the kernel, copies, exercises, the doctor."""
     tested = commands.add_parser("test", help="run the tests that this machine can run")
     tested.add_argument("--all", action="store_true", help="run every lane, and let nothing be skipped")
     tested.add_argument("pytest", nargs="*", help="what follows -- goes to pytest")
@@ -46,6 +49,21 @@ def parser() -> argparse.ArgumentParser:
     looked.add_argument("--production", action="store_true", help="whether the chat may serve others from here")
     looked.add_argument("--host", default="127.0.0.1", help="with --production: where the chat would listen")
     looked.set_defaults(command="doctor")
+
+    tried = commands.add_parser("capstone", help="run the capstone's drills on your app, or on the worked example")
+    tried.add_argument("folder", nargs="?", type=Path, help="where its app.py is (default: the worked example)")
+    tried.add_argument("--json", action="store_true", help="the same for programs")
+    tried.set_defaults(command="capstone")
+
+
+def _servers(commands: Commands) -> None:
+    """What runs until Ctrl-C, and the backup of what one of them keeps."""
+    served = commands.add_parser("serve", help="run the endpoint until Ctrl-C")
+    served.add_argument(
+        "--port", type=int, default=argparse.SUPPRESS, help="the endpoint's port (default: 51211, or a free one)"
+    )
+    served.add_argument("--mock", action="store_true", help="a scripted endpoint instead of a model, for tests")
+    served.set_defaults(command="serve")
 
     chatting = commands.add_parser("chat", help="the chat application of notebook 04, in your browser")
     chatting.add_argument("--port", type=int, help=f"its port (default: {CHAT_PORT}, or a free one)")
@@ -70,11 +88,9 @@ def parser() -> argparse.ArgumentParser:
     fuller.add_argument("--slim", action="store_true", help="a fourth of the size: chat and plain text files")
     fuller.set_defaults(command="openwebui")
 
-    tried = commands.add_parser("capstone", help="run the capstone's drills on your app, or on the worked example")
-    tried.add_argument("folder", nargs="?", type=Path, help="where its app.py is (default: the worked example)")
-    tried.add_argument("--json", action="store_true", help="the same for programs")
-    tried.set_defaults(command="capstone")
 
+def _instructors(commands: Commands) -> None:
+    """Reports."""
     told = commands.add_parser(
         "report", help="for instructors: run notebooks, one's own or a class's, and tell how it went"
     )
@@ -99,6 +115,9 @@ def parser() -> argparse.ArgumentParser:
     )
     told.set_defaults(command="report")
 
+
+def _authors(commands: Commands) -> None:
+    """What makes the workbook."""
     made = commands.add_parser("regenerate", help="for authors: make the outputs of the notebooks again")
     made.add_argument("numbers", nargs="*", help="the notebooks' numbers (default: all)")
     made.set_defaults(command="regenerate")
@@ -106,4 +125,3 @@ def parser() -> argparse.ArgumentParser:
     exported = commands.add_parser("export", help="for authors: write the files of the apps from the notebooks")
     exported.add_argument("--check", action="store_true", help="write nothing; show what differs and what is wrong")
     exported.set_defaults(command="export")
-    return whole

@@ -7,6 +7,7 @@ import json
 import math
 import os
 import stat
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -51,16 +52,8 @@ def collect(job: Job, place: Path, ended: Ended, account: int | None) -> Result:
         Path(job.target).write_bytes(kept)
         executed = job.target
     checks, answers = _notes(job, out / "sidecar.jsonl", account)
-    return Result(
-        job.key(),
-        job.student,
-        job.name,
-        job.model,
-        shown(job.base_url),
-        job.source,
-        job.parameters,
-        status,
-        one_line(detail),
+    return replace(
+        nothing(job, status, detail),
         cells=len(cells or ()),
         cells_run=sum(cell.get("execution_count") is not None for cell in cells or ()),
         cell_seconds=tuple(map(_duration, cells or ())),
