@@ -13,15 +13,16 @@ CHAT_PORT = 8080
 PAGES_PORT = 5173
 WEBUI_PORT = 3000
 JUPYTER_PORT = 8888
+EPILOG = "Without a command: set up, start the endpoint, and open the workbook in JupyterLab."
 
 
 def parser() -> argparse.ArgumentParser:
     """The parser of the whole command line; `command` is the name of the function that is to run."""
-    whole = argparse.ArgumentParser(prog="lab.py", description="The Foundry Local chat workbook.")
+    whole = argparse.ArgumentParser(prog="lab.py", description="The Foundry Local chat workbook.", epilog=EPILOG)
     whole.add_argument("--port", type=int, help="JupyterLab's port (default: 8888, or a free one)")
     whole.add_argument("--no-browser", action="store_true", help="print JupyterLab's address and open nothing")
     whole.set_defaults(command="open_workbook")
-    commands = whole.add_subparsers(title="commands", metavar="")
+    commands = whole.add_subparsers(title="commands", metavar="COMMAND")
     for group in (_students, _servers, _instructors, _authors):
         group(commands)
     return whole
@@ -38,7 +39,7 @@ def _students(commands: Commands) -> None:
     registered.set_defaults(command="kernel")
 
     fresh = commands.add_parser("reset", help="a fresh copy of one notebook; the old one is kept beside it")
-    fresh.add_argument("number", help="the notebook's number, for example 01")
+    fresh.add_argument("number", metavar="NN", help="the notebook's number, 01 to 07")
     fresh.set_defaults(command="reset")
 
     stood = commands.add_parser("progress", help="which exercises you have passed")
@@ -94,7 +95,8 @@ def _instructors(commands: Commands) -> None:
     told = commands.add_parser(
         "report", help="for instructors: run notebooks, one's own or a class's, and tell how it went"
     )
-    told.add_argument("notebooks", nargs="*", metavar="NOTEBOOK", help="numbers, names or paths (default: all lessons)")
+    named = "numbers or names of the course's own, or paths of others (default: all lessons)"
+    told.add_argument("notebooks", nargs="*", metavar="NOTEBOOK", help=named)
     told.add_argument("-p", dest="parameters", action="append", default=[], metavar="NAME=VALUE", help="a parameter")
     told.add_argument("--model", dest="models", action="append", default=[], help="a model; several are compared")
     told.add_argument("--out", default="report", help="the folder of the report (default: report)")
@@ -119,7 +121,7 @@ def _instructors(commands: Commands) -> None:
 def _authors(commands: Commands) -> None:
     """What makes the workbook."""
     made = commands.add_parser("regenerate", help="for authors: make the outputs of the notebooks again")
-    made.add_argument("numbers", nargs="*", help="the notebooks' numbers (default: all)")
+    made.add_argument("numbers", nargs="*", metavar="NN", help="the notebooks' numbers (default: all)")
     made.set_defaults(command="regenerate")
 
     exported = commands.add_parser("export", help="for authors: write the files of the apps from the notebooks")

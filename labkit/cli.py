@@ -74,6 +74,8 @@ def reset(options: argparse.Namespace) -> int:
 
     fresh, kept = copies.reset(options.number)
     print(f"{fresh.name} is fresh." + (f" Your old one is {kept.name}, beside it." if kept else ""))
+    if kept:
+        print("If it is open in JupyterLab: File, Reload Notebook from Disk. Then restart the kernel.")
     return 0
 
 

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import socket
+import sys
 
 import psutil
 
 from labkit.errors import EndpointError
+
+# Said of a program of this environment, such as the workbook's own endpoint and its JupyterLab.
+OWN = ", of this workbook"
 
 
 def is_free(port: int) -> bool:
@@ -24,14 +28,26 @@ def is_free(port: int) -> bool:
 
 
 def holder(port: int) -> str:
-    """Who listens on this port, as "name (process id)"; "unknown" where the system does not tell."""
+    """Who listens on this port, as "name (process id)", with OWN behind it for this environment's own programs.
+
+    "unknown" where the system does not tell.
+    """
     try:
         for link in psutil.net_connections("tcp"):
             if link.laddr and link.laddr.port == port and link.status == psutil.CONN_LISTEN and link.pid:
-                return f"{psutil.Process(link.pid).name()} (process {link.pid})"
+                process = psutil.Process(link.pid)
+                return f"{process.name()} (process {link.pid}){OWN if _is_own(process) else ''}"
     except psutil.Error:
         return "unknown (the system does not tell; try as administrator)"
     return "unknown"
+
+
+def _is_own(process: psutil.Process) -> bool:
+    """Whether a program runs on this very environment's Python."""
+    try:
+        return bool(process.cmdline()[:1] == [sys.executable])
+    except psutil.Error:
+        return False
 
 
 def pick(asked: int | None, preferred: int) -> int:

@@ -137,9 +137,14 @@ def _load(manager: FoundryLocalManager, choice: Choice, *, joined: bool) -> IMod
     catalog = manager.catalog
     model = _find(catalog, choice.variant or choice.alias)
     if model is None:
-        known = ", ".join(sorted(item.alias for item in catalog.list_models())) or "none"
+        known = ", ".join(sorted(item.alias for item in catalog.list_models()))
+        if not known and not joined:
+            raise ModelError(
+                f"Microsoft's catalog could not be reached, so {choice.alias!r} cannot be looked up",
+                cure=f"check the network, or leave MODEL unset for {embedded.ALIAS}",
+            )
         raise ModelError(
-            f"Foundry Local's catalog has no model {choice.alias!r} (it lists: {known})",
+            f"Foundry Local's catalog has no model {choice.alias!r} (it lists: {known or 'none'})",
             cure="this process already runs Foundry Local with another catalog: restart the kernel, or let "
             "python lab.py serve run one of the two models in a second terminal"
             if joined

@@ -355,6 +355,9 @@ async def test_an_answer_streams_and_gets_a_badge(app: App, mock: MockEndpoint) 
         assert re.fullmatch(r"0\.\d\d s to the first token", first)
         assert re.fullmatch(r"(1[5-9]|2\d|3\d) tokens/s", pace)
         assert page.shown == [page.answer]
+        # Else the page would show it as one that still grows, when it is loaded again.
+        query = """SELECT DISTINCT streaming FROM steps WHERE "threadId" = ? AND "type" = 'assistant_message'"""
+        assert app.rows(query, page.thread) == [(0,)]
     assert (mock.counters.started, mock.counters.ended) == (1, 1)
 
 

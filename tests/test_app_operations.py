@@ -653,6 +653,9 @@ def test_all_loggers_come_to_one_handler(capsys: pytest.CaptureFixture[str]) -> 
     logging.getLogger("uvicorn.access").info("GET %s", "/secret")
     logging.getLogger("httpx2").info("POST secret")
     logging.getLogger("chainlit").warning("secret")
+    place = "chainlit/markdown.py"
+    visit = logging.LogRecord("chainlit", logging.WARNING, place, 50, "at each visit", (), None, "get_markdown_str")
+    logging.getLogger("chainlit").handle(visit)
     sys.unraisablehook(SimpleNamespace(exc_value=ValueError("secret")))
     sys.excepthook(ValueError, ValueError("secret"), None)
     out, err = capsys.readouterr()

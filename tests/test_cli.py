@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import re
 import shutil
 import signal
 import socket
@@ -208,7 +209,10 @@ def test_reset_gives_a_fresh_copy(tmp_path: Path) -> None:
     done = subprocess.run(command, cwd=course, env=environment, capture_output=True, text=True, check=True)
     (kept,) = [path for path in (course / "work").glob("*.ipynb") if path.name != "01_first.ipynb"]
     assert kept.read_text(encoding="utf-8") == "my work"
-    assert done.stdout == f"01_first.ipynb is fresh. Your old one is {kept.name}, beside it.\n"
+    first, second = done.stdout.splitlines()
+    assert first == f"01_first.ipynb is fresh. Your old one is {kept.name}, beside it."
+    assert "Reload Notebook from Disk" in second
+    assert re.fullmatch(r"01_old_\d{4}-\d\d-\d\d-\d{6}_first\.ipynb", kept.name)
 
 
 def test_export_checks_and_writes(tmp_path: Path) -> None:

@@ -262,3 +262,10 @@ def test_policy_of_the_page(chromium: Browser, tmp_path: Path) -> None:
     shown_page = chromium.new_page()
     shown_page.goto((tmp_path / "i.html").as_uri())
     assert shown_page.title() == "Report of the workbook"
+
+
+def test_a_link_that_leads_out_of_the_report_is_words() -> None:
+    assert pages.clean('<p>the <a href="../notebooks/glossary.md"><em>glossary</em></a></p>') == (
+        "<p>the <em>glossary</em></p>"
+    )
+    assert 'href="https://example.com"' in pages.clean('<a href="https://example.com">there</a>')

@@ -9,7 +9,7 @@ import socket
 import subprocess
 import sys
 from types import SimpleNamespace
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import openai
 import pytest
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from foundry_local_sdk import IModel
+    from foundry_local_sdk import FoundryLocalManager, IModel
 
     Progress = Callable[[float], None]
 
@@ -251,4 +251,16 @@ def test_download_that_fails() -> None:
     with pytest.raises(ModelError, match=r"a could not be downloaded \(no route to host\)") as caught:
         runtime.download(model(download))
     assert isinstance(caught.value.__cause__, FoundryLocalException)
+    assert "network" in caught.value.cure
+
+
+@pytest.mark.parametrize(
+    ("listed", "said"),
+    [([], "Microsoft's catalog could not be reached"), ([SimpleNamespace(alias="a", variants=[])], "it lists: a")],
+)
+def test_a_model_that_no_catalog_has(tmp_path: Path, listed: list[Any], said: str) -> None:
+    """Without a network nothing is known of a name, which is another thing than that there is no such model."""
+    manager = cast("FoundryLocalManager", SimpleNamespace(catalog=SimpleNamespace(list_models=lambda: listed)))
+    with pytest.raises(ModelError, match=said) as caught:
+        runtime._load(manager, Choice("nosuch", tmp_path, cached=False), joined=False)
     assert "network" in caught.value.cure

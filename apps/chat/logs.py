@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 # The lines of others whose text is known. All other text of theirs may hold a question, a name or a password.
 KNOWN = ("Your app is available at ",)
 FRAMES = 8
+# What Chainlit says at each visit: that no readme is in the visitor's language, and that its own logo is shown.
+NOISE = {("markdown", "get_markdown_str"), ("server", "get_logo")}
 
 
 class Style(StrEnum):
@@ -106,6 +108,7 @@ class Lines(logging.Formatter):
 def set_up(style: Style) -> None:
     """One handler for all: it takes the place of Chainlit's, and what Python itself would print comes to it too."""
     handler = logging.StreamHandler(sys.stderr)
+    handler.addFilter(lambda record: (record.module, record.funcName) not in NOISE)
     handler.setFormatter(Lines(style))
     logging.basicConfig(handlers=[handler], level=logging.INFO, force=True)
     logging.captureWarnings(True)

@@ -72,7 +72,7 @@ async def finish(
     message.content = shown(answer.text)
     message.metadata = marks(answer, route, ended)
     # Before the page is told: what it saw to end outlives this process. Chainlit would write it some time later.
-    await checkpoint.data.create_step(message.to_dict())
+    await checkpoint.data.create_step(message.to_dict() | {"streaming": False})
     message.persisted = True
     await message.send()
     card = cl.CustomElement(name="Badge", props=message.metadata["badge"], display="inline")

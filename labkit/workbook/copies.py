@@ -69,7 +69,9 @@ def reset(number: str, root: Path = ROOT) -> tuple[Path, Path | None]:
     kept = None
     if item.copy.exists():
         stamp = datetime.now().strftime("%Y-%m-%d-%H%M%S")
-        names = (f"{item.copy.stem}.{stamp}{end}.ipynb" for end in ("", *(f"-{number}" for number in range(2, 1000))))
+        # The date comes early: the side bar of JupyterLab cuts long names off.
+        ends = ("", *(f"-{number}" for number in range(2, 1000)))
+        names = (f"{item.number}_old_{stamp}{end}{item.copy.stem.removeprefix(item.number)}.ipynb" for end in ends)
         kept = next(path for path in map(item.copy.with_name, names) if not path.exists())
         item.copy.rename(kept)
     _make(item, root)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import platform
 import shutil
 import sys
@@ -143,7 +144,9 @@ def _ports() -> list[Check]:
         if ports.is_free(port):
             found.append(Check(f"Port {port}", True, f"free, for {use}"))
         else:
-            found.append(Check(f"Port {port}", None, f"held by {ports.holder(port)}; {use} would take another one"))
+            who = ports.holder(port)
+            other = "" if who.endswith(ports.OWN) else f"; {use} would take another one"
+            found.append(Check(f"Port {port}", None if other else True, f"held by {who}{other}"))
     return found
 
 
@@ -201,4 +204,8 @@ def endpoint(checks: list[Check]) -> Report:
             return Report(checks, str(lab.source), lab.base_url, lab.model, seconds if text else None)
     except Exception as error:
         told = explain(error)
-        return Report([*checks, Check("Endpoint", False, told.message, told.cure)])
+        if os.environ.get("BASE_URL", "").strip():
+            check = Check("Endpoint", False, f"{told.message} (from BASE_URL)", f"{told.cure}; or unset BASE_URL")
+        else:
+            check = Check("Endpoint", False, told.message, told.cure)
+        return Report([*checks, check])

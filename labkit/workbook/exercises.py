@@ -52,7 +52,8 @@ class Verdict:
     def __str__(self) -> str:
         if self.passed:
             return f"Exercise {self.number}, {self.title}: passed."
-        return f"Exercise {self.number}, {self.title}: not yet. {self.missing}\nFor help: hint({self.number!r})"
+        said = f"Exercise {self.number}, {self.title}: not yet. {self.missing}"
+        return f"{said}\nFor help, in a new cell: hint({self.number!r})"
 
     __repr__ = __str__
 

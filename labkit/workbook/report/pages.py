@@ -83,6 +83,7 @@ def clean(body: str) -> str:
     body = re.sub(r"(?is)<(script|style|iframe|svg|template)\b.*?(</\1\s*>|\Z)", "", body)
     cleaned = str(cleaner.clean(body))
     cleaned = re.sub(r"<(/?)h([1-5])\b", lambda found: f"<{found[1]}h{int(found[2]) + 1}", cleaned)
+    cleaned = re.sub(r"(?s)<a>(.*?)</a>", r"\1", cleaned)  # its address led out of the report
     numbers = count(1)
     opening = '<div class="scroll" role="region" tabindex="0" aria-label="Table {}"><table'
     cleaned = re.sub(r"<table\b", lambda _: opening.format(next(numbers)), cleaned)
