@@ -122,7 +122,7 @@ class Connection:
 
     def __str__(self) -> str:
         lines = [f"{self.model} at {shown(self.base_url)} ({self.source})"]
-        return "\n".join(lines + [f"  before it: {reason}" for reason in self.passed])
+        return "\n".join(lines + [f"  passed over: {reason}" for reason in self.passed])
 
 
 def connect(
