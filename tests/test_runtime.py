@@ -187,7 +187,7 @@ def test_model_that_cannot_be_loaded(own_cache: Path) -> None:
 @pytest.mark.live
 @pytest.mark.lane
 def test_alias_that_no_catalog_has(own_cache: Path) -> None:
-    """Offline this takes the runtime some seconds, which only such a name costs, and says so; else the list is named."""
+    """Offline this takes the runtime some seconds, which only such a name costs. Else the list is named."""
     said = "could not be reached, so 'no-such-model'|has no model 'no-such-model'"
     with pytest.raises(ModelError, match=said) as caught:
         runtime.start(own_cache, "no-such-model")
