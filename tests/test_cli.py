@@ -295,3 +295,20 @@ def test_lanes(
     last = capfd.readouterr().out.splitlines()[-1]
     assert {word for word in ("passed", "failed", "skipped", "xfailed", "deselected") if f" {word}" in last} == outcome
     assert status == (1 if "failed" in outcome else 0)
+
+
+@pytest.mark.skipif(os.name == "nt", reason="there the app is a child and not this process")
+@pytest.mark.parametrize("host", ["127.0.0.1", "0.0.0.0"])
+def test_chat_says_where_it_starts(
+    host: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def becomes(*_: object) -> None:
+        raise SystemExit(0)
+
+    monkeypatch.setattr(os, "execve", becomes)
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    with pytest.raises(SystemExit):
+        cli.main(["chat", "--no-browser", "--host", host, "--port", str(port)])
+    assert f"http://127.0.0.1:{port}\n" in capsys.readouterr().out
