@@ -30,9 +30,17 @@ class Loopback:
             listener = _listen(self._port)
         except OSError as error:
             raise EndpointError(f"port {self._port} on 127.0.0.1 is taken", cure="choose another port") from error
-        # Without the date, the same request has the same answer to the byte.
+        # Without the date, the same request has the same answer to the byte. uvicorn's own log_config would set the
+        # level to INFO for a moment, in which a server that is starting beside this one writes its lines.
         self._server = _Server(
-            uvicorn.Config(self._app, log_level="critical", lifespan="off", date_header=False, server_header=False)
+            uvicorn.Config(
+                self._app,
+                log_config=None,
+                log_level="critical",
+                lifespan="off",
+                date_header=False,
+                server_header=False,
+            )
         )
         self._thread = threading.Thread(target=self._server.run, args=([listener],), daemon=True)
         self._thread.start()

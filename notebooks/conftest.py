@@ -1,4 +1,4 @@
-"""What nbval 0.11.0 lacks: display updates, cleared outputs, cells that were never run, the share compared.
+"""What nbval 0.11.0 lacks: display updates, cleared outputs, stderr, cells that were never run, the share compared.
 
 Used by `pytest --nbval notebooks`. nbval's own internals are patched here and nowhere else; its version is pinned.
 """
@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
 _read = IPyNbFile.get_kernel_message
+_compare = IPyNbCell.compare_outputs
 _OUTPUTS = {"display_data", "execute_result", "stream", "error"}
 
 
@@ -58,6 +59,17 @@ def _ends_cell(message: dict[str, Any]) -> bool:
 
 
 IPyNbFile.get_kernel_message = _get_kernel_message
+
+
+def _compare_outputs(self: IPyNbCell, test: list[Any], *others: Any) -> bool:
+    """Compare as nbval does; where that fails, say what came on stderr, of which nbval names only the field."""
+    same: bool = _compare(self, test, *others)
+    if not same:
+        self.comparison_traceback += [f"stderr: {item['text']}" for item in test if item.get("name") == "stderr"]
+    return same
+
+
+IPyNbCell.compare_outputs = _compare_outputs
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:

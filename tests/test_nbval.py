@@ -95,6 +95,7 @@ CASES: dict[str, tuple[Callable[[], nbformat.NotebookNode], bool]] = {
     "same": (lambda: cell("print(2 + 2)", "4\n"), True),
     "tampered": (lambda: cell("print(2 + 2)", "5\n"), False),
     "never_run": (lambda: cell("print(4)", None), False),
+    "warned": (lambda: cell("import sys; print('beware of ' + 'the dog', file=sys.stderr)", ""), False),
     "real": (lambda: of_notebook_01("example.com", "example.com"), True),
     "real_tampered": (lambda: of_notebook_01("example.com", "example.org"), False),
     "other_port": (lambda: cell(ADDRESS, "http://127.0.0.1:40001/v1\n"), True),
@@ -177,6 +178,7 @@ def test_strict_comparison(name: str, judged: subprocess.CompletedProcess[str]) 
 def test_each_failure_says_why(judged: subprocess.CompletedProcess[str]) -> None:
     assert "Cell outputs differ" in judged.stdout
     assert "this cell was never executed" in judged.stdout
+    assert "stderr: beware of the dog" in judged.stdout
 
 
 def test_the_share_counts_each_cell_once(judged: subprocess.CompletedProcess[str]) -> None:
