@@ -21,7 +21,7 @@ from same_page import protect
 TEXT = (Path(__file__).parent / "text.md").read_text(encoding="utf-8")
 SYSTEM = f"You help a student to learn the text below. Ask one short question about it at a time. When the student \
 answers, say first whether that was right and what the text says, then ask the next one.\n\n{TEXT}"
-# Tokens of the window, and of them those kept for the answer; the smallest model of the course has 2048 in all.
+# Tokens of the window, as many as each model of the course has at least, and of them those kept for the answer.
 WINDOW, ROOM = 2048, 384
 # Seconds: of silence before an answer is given up, and for a page that loads again to come back.
 PATIENCE, GRACE = float(os.environ.get("CHAT_PATIENCE") or 120), 2.0

@@ -26,7 +26,7 @@ from words import words
 if TYPE_CHECKING:
     from chainlit.types import ThreadDict
 
-# Tokens of the window that are kept for the answer; the smallest model of the workbook has 2048 in all.
+# Tokens of the window, as many as each model of the workbook has at least, and of them those kept for the answer.
 CONTEXT, ROOM = 2048, 512
 
 routes: dict[tuple[str, str, bool], Connection | Router] = {}

@@ -4,8 +4,8 @@
 // What the names of adapters say that are programs on the processor: of Chrome, of Mesa, of Windows.
 const SOFTWARE = /swiftshader|llvmpipe|lavapipe|microsoft basic render|software/i;
 const AT_NO_ADAPTER =
-  "Look at chrome://gpu for the reason, update the graphics driver, and switch on graphics acceleration in the " +
-  "browser's settings.";
+  "Look at chrome://gpu (in Firefox about:support) for the reason, update the graphics driver, and switch on " +
+  "graphics acceleration in the browser's settings.";
 
 /**
  * Asks the browser for a graphics adapter. `scope` is the window, or in a test something that looks like one.

@@ -18,7 +18,11 @@ if TYPE_CHECKING:
 def buckets(counts: Sequence[tuple[float, float]], unit: str, what: str, source: Connection | str) -> Picture:
     """A cumulative histogram as Prometheus keeps it, pairs of upper bound and count, drawn as one bar a bucket."""
     shares = [count - before for (_, count), before in zip(counts, [0, *(count for _, count in counts)], strict=False)]
-    names = [f"to {bound:g}" if bound != float("inf") else "above" for bound, _ in counts]
+    lows = [0.0, *(bound for bound, _ in counts)]
+    names = [
+        f"{low:g} to {bound:g}" if bound != float("inf") else f"above {low:g}"
+        for low, (bound, _) in zip(lows, counts, strict=False)
+    ]
     picture = Picture(8, 2.9, f"One bar for each bucket of {what}, {sum(shares):.0f} observations in all.")
     axes = picture.add_subplot()
     bars = axes.bar(range(len(names)), shares, color=BLUE, width=0.85)

@@ -78,7 +78,7 @@ def table(races: Sequence[Race], *, measured: bool = True) -> Table:
 
 def digits(images: Mapping[str, Images]) -> Picture:
     """Small grey pictures in a row, each under its name: ink dark on light paper."""
-    picture = Picture(1.6 * len(images), 1.9, f"Small pictures of a digit: {', '.join(images)}.")
+    picture = Picture(1.6 * len(images), 1.9, f"Small pictures of a digit: {'; '.join(images)}.")
     for place, (name, image) in enumerate(images.items(), 1):
         axes = picture.add_subplot(1, len(images), place)
         side = round(np.sqrt(image.size))

@@ -33,7 +33,7 @@ def tradeoff(
         7.5,
         4.2,
         f"Curves of correct answers over {cost}, one for each of {', '.join(evaluations)}, between a straight line "
-        "of chance and the curve of an oracle.",
+        "of chance and the curve of an oracle." + (" A dot marks the chosen threshold." if threshold else ""),
     )
     axes = picture.add_subplot()
     ends = best.curve.cost[[0, -1]], 100 * best.curve.quality[[0, -1]]
@@ -44,7 +44,8 @@ def tradeoff(
         if threshold and threshold[0] == name:
             sent = each.scores >= threshold[1]
             place = int((each.curve.share <= sent.mean() + 1e-9).nonzero()[0][-1])
-            axes.plot(each.curve.cost[place], 100 * each.curve.quality[place], "o", color=INK, markersize=9)
+            point = each.curve.cost[place], 100 * each.curve.quality[place]
+            axes.plot(*point, "o", color=INK, markersize=9, label=f"{name} with this threshold")
     axes.set(xlabel=cost, ylabel=f"correct answers (percent, n = {best.n})")
     axes.legend(frameon=False, loc="lower right")
     tidy(axes)

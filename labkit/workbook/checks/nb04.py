@@ -95,7 +95,7 @@ def may_try(answer: Callable[[list[float], float, int, float], bool]) -> str | N
     for tries, now, most, seconds, expected, what in cases:
         given = answer(list(tries), now, most, seconds)
         if given is not expected:
-            return f"With {what} ({tries[:5]} at {now:g} s) it gave {given!r}; expected {expected}."
+            return f"For the tries {tries[:5]} at {now:g} s ({what}) it gave {given!r}; expected {expected}."
     return None
 
 
