@@ -155,6 +155,8 @@ CASES = [
     chat("stop that is empty", stop=""),
     chat("stop that is empty, streamed", stop="", stream=True),
     chat("stop of another type", stop=1),
+    chat("stops of another type", stop=[5]),
+    chat("stops of another type, streamed", stop=[5], stream=True),
     chat("five stops", stop=["@1", "@2", "@3", "@4", "@5"]),
     chat("n is ignored", n=2),
     chat("n is ignored in a stream", n=2, stream=True),

@@ -245,6 +245,15 @@ def test_an_overflow_in_a_stream_is_its_only_event() -> None:
         ended(mock, refused=1, ended=1)
 
 
+def test_a_stop_that_is_no_text_is_refused_in_a_stream_too() -> None:
+    with MockEndpoint(QUICK) as mock:
+        answer = ask(mock.base_url, "POST", CHAT, chat_body(stream=True, stop=[5]))
+        assert answer.status == 200
+        (frame,) = answer.frames()
+        assert "array of strings" in json.loads(frame.removeprefix("data: "))["error"]["message"]
+        ended(mock, refused=1)
+
+
 def test_too_many_requests_say_how_long_to_wait() -> None:
     """A client that heeds Retry-After waits that long, and is answered then."""
     with MockEndpoint(QUICK) as mock, client(mock, retries=1) as asking:

@@ -133,14 +133,18 @@ class ChatAnswer:
             return
         # A client that leaves ends its stream; a whole answer is generated to its end all the same, as in 2.2.1.
         self._ends_with_client = request.stream or step.fault in (Fault.HANG_FIRST, Fault.HANG_MIDDLE)
-        script = scripts.script(request.messages, limit, request.stop)
-        if step.fault in (Fault.DROP, Fault.TRUNCATE):
-            tokens = min(step.after, script.tokens - 1)
-            script = replace(script, pieces=script.pieces[:tokens], tokens=tokens, finish=None)
         if request.stream:
-            await self._stream(send, request, prompt, problem or script)
+            await self._stream(send, request, prompt, problem or self._script(request, limit))
         else:
-            await self._whole(send, request, prompt, script)
+            await self._whole(send, request, prompt, self._script(request, limit))
+
+    def _script(self, request: asked.ChatRequest, limit: int) -> scripts.Script:
+        """What is to be sent, broken off where that is the fault; only for a request that has no problem."""
+        script = scripts.script(request.messages, limit, request.stop)
+        if self.step.fault not in (Fault.DROP, Fault.TRUNCATE):
+            return script
+        tokens = min(self.step.after, script.tokens - 1)
+        return replace(script, pieces=script.pieces[:tokens], tokens=tokens, finish=None)
 
     async def _fail_early(self) -> None:
         if self.step.fault is Fault.RATE_LIMIT:
