@@ -255,6 +255,29 @@ def test_what_a_student_forges(tmp_path: Path, mock: MockEndpoint) -> None:
     assert (check.passed, len(check.missing) <= 300, "\x1b" in check.missing) == (False, True, False)
 
 
+def test_only_a_count_of_cells_is_progress(tmp_path: Path) -> None:
+    """The file is the student's: what else stands in it could move the cursor of the instructor's terminal."""
+    file = tmp_path / "progress"
+    write = (
+        "import sys, time\n"
+        "for text in ('\\x1b[2J', '1/2', '1/2\\x1b]0;title\\x07', '1/2\\n', '2/2'):\n"
+        "    open(sys.argv[1], 'w', encoding='utf-8').write(text)\n"
+        "    time.sleep(1)\n"
+    )
+    order = sandbox.Order(
+        command=(sys.executable, "-c", write, str(file)),
+        cwd=str(tmp_path),
+        environ=dict(os.environ),
+        place=str(tmp_path),
+        log=str(tmp_path / "log.txt"),
+        progress=str(file),
+        guarded=False,
+    )
+    said: list[str] = []
+    assert sandbox.run(order, said.append).code == 0, (tmp_path / "log.txt").read_text(encoding="utf-8")
+    assert said == ["1/2", "2/2"]
+
+
 @pytest.mark.skipif(not ROOT or sys.platform != "linux", reason="only root gives runs users of their own")
 def test_accounts() -> None:
     """Two at a time are two, and only ours can be emptied."""

@@ -14,6 +14,7 @@ import contextlib
 import ctypes
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -42,6 +43,7 @@ FOLDER_LOOK = 2.0
 SPACE = 4
 # Who watches and ends runs has to get at a processor while a run holds them all.
 NICE = 10
+_COUNT = re.compile(rb"\d+/\d+")
 _PARENT_DEATH, _SUBREAPER, _NO_NEW_PRIVILEGES = 1, 36, 38  # PR_SET_PDEATHSIG and so on
 
 
@@ -98,7 +100,7 @@ class _Watch:
         self.until = time.monotonic() + order.limits.seconds
         self.next_folder = 0.0
         self.peak = 0
-        self.progress = ""
+        self.progress = b""
 
     def met(self) -> Ended | None:
         """The limit that is met now, if one is."""
@@ -124,16 +126,19 @@ class _Watch:
         return None
 
     def _tell(self) -> None:
-        """Pass on how far the run is, when that has changed; the file is not trusted to be short, or a file."""
+        """Pass on how far the run is, when that has changed.
+
+        The file is not trusted to be short, or a file; and it is shown on a terminal, so only a count passes.
+        """
         with contextlib.suppress(OSError):
             handle = os.open(self.order.progress, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0))
             try:
-                said = os.read(handle, 40).decode(errors="replace")
+                said = os.read(handle, 40)
             finally:
                 os.close(handle)
-            if said != self.progress:
+            if _COUNT.fullmatch(said) and said != self.progress:
                 self.progress = said
-                _say({"progress": said})
+                _say({"progress": said.decode()})
 
 
 def _start(order: Order) -> subprocess.Popen[bytes]:
