@@ -183,3 +183,24 @@ def test_a_password_in_an_address_is_no_parameter() -> None:
     declared = {"base_url": "str", "model": "str"}
     assert plan._endpoint(declared, lab) == {"model": "a-model"}
     assert plan._endpoint(declared, replace(lab, base_url="http://127.0.0.1:9/v1"))["base_url"]
+
+
+@pytest.mark.parametrize("secret", ["http://bob:hush-hush@h:9/v1", "http://hush@h:9/v1", "http://h:9/v1?key=hush"])
+def test_a_password_in_an_address_is_not_for_students(home: Path, secret: str) -> None:
+    """Their code would be given the address; a row that runs the course's own notebook may have it."""
+    known = [lessons()[0].original]
+    with pytest.raises(WorkbookError) as caught:
+        plan.of_class(rows(home, f"folder,endpoint\nbo,\nanna,{secret}\n"), known, {}, endpoints([]), Limits())
+    assert "list.csv, line 3: the address http://h:9/v1 holds a password" in str(caught.value)
+    assert "hush" not in str(caught.value)
+    assert "proxy" in caught.value.cure
+    (own,) = plan.of_class(rows(home, f"model,endpoint\nm,{secret}\n"), known, {}, endpoints([]), Limits())
+    assert (own.base_url, own.trusted) == (secret, True)
+
+
+def test_an_address_in_another_spelling_holds_no_password(home: Path) -> None:
+    known = [lessons()[0].original]
+    (anna,) = plan.of_class(
+        rows(home, "folder,endpoint\nanna,http://LocalHost:80/v1\n"), known, {}, endpoints([]), Limits()
+    )
+    assert anna.base_url == "http://LocalHost:80/v1"

@@ -8,6 +8,8 @@ from ast import literal_eval
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import httpx2
+
 from labkit.errors import WorkbookError
 from labkit.listing import shown
 from labkit.workbook.copies import ROOT, lesson, lessons
@@ -162,7 +164,8 @@ def of_class(
     """Jobs for the rows of a class: the student's own copy of each notebook, or the course's where no folder is named.
 
     Parameters are looked up in the course's notebook of the same name, as a student's copy may say anything.
-    Raises WorkbookError, with the row, for a parameter or a notebook that does not exist.
+    Raises WorkbookError, with the row, for a parameter or a notebook that does not exist, and for a student's endpoint
+    with a password in its address.
     """
     parameters = Parameters()
     jobs = []
@@ -171,6 +174,8 @@ def of_class(
             chosen = [_of_row(row.notebook, notebooks)] if row.notebook else list(notebooks)
             given = parameters.given(chosen, texts | row.parameters)
             lab = endpoints.find(row.model, row.endpoint)
+            if row.folder:
+                _refuse_password(lab.base_url)
         except WorkbookError as error:
             raise WorkbookError(f"{row.where}: {error.message}", cure=error.cure) from error
         for path in chosen:
@@ -189,6 +194,15 @@ def of_class(
                 )
             )
     return jobs
+
+
+def _refuse_password(base_url: str) -> None:
+    """Raise WorkbookError for an address that may hold a secret: it would be a variable of a student's code."""
+    if shown(base_url) != str(httpx2.URL(base_url)):  # not the text itself, which may spell the same otherwise
+        raise WorkbookError(
+            f"the address {shown(base_url)} holds a password or a query, which the students' code would read",
+            cure="put a proxy that adds it in between, and name the proxy's address",
+        )
 
 
 def _of_row(name: str, notebooks: Sequence[Path]) -> Path:
