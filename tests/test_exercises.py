@@ -959,6 +959,30 @@ def test_progress_shows_where_a_student_stands(desk: Path) -> None:
     assert rows["01.1"] == ["open", "0"]
 
 
+@pytest.mark.parametrize("torn", [b'{"notebook": "01", "exer', b"\xc3"])
+def test_a_torn_line_takes_no_other_with_it(desk: Path, torn: bytes) -> None:
+    """A disk that was full may leave half a line, or half a sign."""
+    exercises.check("01.3", answer(starter("01.3")))
+    with (desk / "work" / exercises.PROGRESS).open("ab") as file:
+        file.write(torn)
+    exercises.check("01.4", answer(solution("01.4")))
+    exercises.check("01.4", answer(solution("01.4")))
+    noted = [(item.exercise, item.passed) for item in exercises.attempts(desk / "work")]
+    assert noted == [("01.3", False), ("01.4", True), ("01.4", True)]
+    assert len((desk / "work" / exercises.PROGRESS).read_bytes().splitlines()) == 4
+
+
+def test_what_cannot_be_noted_is_shown_all_the_same(desk: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Here a folder is in the way; a full disk and one that is only for reading fail in the same place."""
+    (desk / "work" / exercises.PROGRESS).mkdir()
+    assert exercises.check("01.4", answer(solution("01.4"))).passed
+    assert f"could not be noted in {exercises.PROGRESS}" in capsys.readouterr().out
+    exercises.hint("01.4")
+    shown = capsys.readouterr().out
+    assert f"could not be noted in {exercises.PROGRESS}" in shown
+    assert "Hint 1 of 2" in shown
+
+
 def test_nothing_is_noted_elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     exercises.check("01.4", answer(solution("01.4")))

@@ -128,7 +128,7 @@ def hint(number: str) -> None:
 def attempts(place: Path) -> list[Attempt]:
     """What the sidecar in a folder holds; a broken line, from a full disk for example, is passed over."""
     try:
-        lines = (place / PROGRESS).read_text(encoding="utf-8").splitlines()
+        lines = (place / PROGRESS).read_text(encoding="utf-8", errors="replace").splitlines()
     except OSError:
         return []
     found = []
@@ -157,16 +157,28 @@ def progress(root: Path = ROOT) -> str:
 
 
 def _note(number: str, passed: bool | None, hints: int) -> None:
-    """Append to the sidecar, on this machine only, and only where a student works: beside the copies."""
-    here = Path.cwd()
-    if not (here / ORIGINS).exists():
-        return
+    """Append to the sidecar, on this machine only, and only where a student works: beside the copies.
+
+    Where that fails, on a full disk for example, a line says so: what was asked for is shown all the same.
+    """
     time = datetime.now(UTC).isoformat(timespec="seconds")
     attempt = Attempt(number.partition(".")[0], number, passed, hints, time)
-    with (here / PROGRESS).open("a", encoding="utf-8") as file:
-        file.write(json.dumps(asdict(attempt)) + "\n")
+    try:
+        if Path(ORIGINS).exists():
+            _append(Path(PROGRESS), json.dumps(asdict(attempt)).encode())
+    except OSError as error:
+        print(f"This could not be noted in {PROGRESS}: {error.strerror or error}.")
+
+
+def _append(path: Path, line: bytes) -> None:
+    """Add a line; a last one that was torn stays alone."""
+    with path.open("a+b") as file:
+        if file.tell():
+            file.seek(-1, os.SEEK_END)
+        torn = file.read(1) not in (b"", b"\n")
+        file.write(b"\n" * torn + line + b"\n")
 
 
 def _shown(number: str) -> int:
     """How many hints of an exercise have been shown so far."""
-    return max((item.hint for item in attempts(Path.cwd()) if item.exercise == number), default=0)
+    return max((item.hint for item in attempts(Path()) if item.exercise == number), default=0)
