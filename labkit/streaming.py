@@ -18,7 +18,8 @@ import httpx2
 import openai
 
 from labkit import sidecar
-from labkit.errors import LabError, StreamError
+from labkit.connection import TIMEOUT
+from labkit.errors import EndpointError, LabError, StreamError
 from labkit.events import End, Failure, Finish, FirstToken, Text, Trace, Usage
 from labkit.explain import explain, explain_text
 
@@ -121,6 +122,9 @@ class _Reader:
 
     def _judge(self, error: Exception) -> tuple[LabError, End]:
         """An error in labkit's words, and what it means for the answer."""
+        if isinstance(error.__cause__, httpx2.ConnectTimeout):
+            cure = "see whether it still runs, and check its address"
+            return EndpointError("the endpoint cannot be reached", cure=cure), End.TIMED_OUT
         if isinstance(error, openai.APITimeoutError | httpx2.TimeoutException | TimeoutError):
             return StreamError("the endpoint fell silent", cure="ask again, or give it more time"), End.TIMED_OUT
         if isinstance(error, httpx2.TransportError):
@@ -177,7 +181,7 @@ class Answer:
         reader.start()
         try:
             with reader.watch():
-                async with create(**self._request) as response:
+                async with create(**_sent(self._request)) as response:
                     reader.headers()
                     async with aclosing(response.iter_lines()) as lines:
                         async for line in lines:
@@ -224,7 +228,7 @@ def stream_sync(connection: Connection, messages: str | Sequence[Message], **opt
     create = connection.client.chat.completions.with_streaming_response.create
     reader.start()
     try:
-        with reader.watch(), create(**request) as response:
+        with reader.watch(), create(**_sent(request)) as response:
             reader.headers()
             for line in response.iter_lines():
                 yield from reader.read(line)
@@ -254,6 +258,14 @@ def _silence(request: dict[str, Any]) -> float:
     """How many seconds without news are too many: the request's own `timeout`, else the connection's."""
     asked = request.get("timeout")
     return float(asked) if isinstance(asked, int | float) else SILENCE
+
+
+def _sent(request: dict[str, Any]) -> dict[str, Any]:
+    """The request with a `timeout` in seconds that is for silence alone: connecting may not take longer for it."""
+    asked = request.get("timeout")
+    if not isinstance(asked, int | float):
+        return request
+    return request | {"timeout": openai.Timeout(asked, connect=min(asked, TIMEOUT.connect or asked))}
 
 
 def _in_stream(error: Any) -> LabError:

@@ -9,10 +9,11 @@ from dataclasses import dataclass, field, replace
 from random import Random
 from typing import TYPE_CHECKING, Any
 
+import httpx2
 import pytest
 
 import labkit
-from labkit.connection import Connection, Source
+from labkit.connection import TIMEOUT, Connection, Source
 from labkit.errors import LabError, RequestError, RoutingError, StreamError
 from labkit.events import End, Event, Failure, Finish, FirstToken, Text, Usage
 from labkit.mock import Behaviour, Counters, Fault, MockEndpoint, Step
@@ -411,6 +412,22 @@ def test_patience_is_each_targets_own(lab: Lab) -> None:
     assert asked.tried[0] == (Target.LOCAL, End.TIMED_OUT)
     assert asked.decision.seconds < PATIENT[Target.CLOUD] / 2
     assert lab.started == (1, 1)
+
+
+def test_patience_is_not_for_connecting(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where packets are dropped, the next target is asked after the few seconds that connecting may take."""
+    reach, waits = httpx2.AsyncHTTPTransport.handle_async_request, []
+
+    async def unreachable(transport: httpx2.AsyncHTTPTransport, request: httpx2.Request) -> httpx2.Response:
+        if str(request.url).startswith(lab.local_url):
+            waits.append(request.extensions["timeout"]["connect"])
+            raise httpx2.ConnectTimeout("", request=request)
+        return await reach(transport, request)
+
+    monkeypatch.setattr(httpx2.AsyncHTTPTransport, "handle_async_request", unreachable)
+    asked = ask(lab.router())
+    assert waits == [TIMEOUT.connect]
+    assert asked.tried == [(Target.LOCAL, End.TIMED_OUT), (Target.CLOUD, End.FINISHED)]
 
 
 def test_a_timeout_that_is_asked_for_wins(lab: Lab) -> None:

@@ -5,11 +5,14 @@ from __future__ import annotations
 import asyncio
 import time
 from contextlib import aclosing, suppress
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+import httpx2
+import openai
 import pytest
 
-from labkit.connection import Connection, Source
+from labkit.connection import TIMEOUT, Connection, Source
 from labkit.errors import EndpointError, LabError, ModelError, RequestError, StreamError
 from labkit.events import End, Event, Failure, Finish, FirstToken, Text, Usage
 from labkit.mock import Behaviour, Fault, MockEndpoint, Step
@@ -275,6 +278,63 @@ def test_the_twin_for_scripts(mock: MockEndpoint) -> None:
         mock.fail(Fault.TRUNCATE)
         with pytest.raises(StreamError):
             list(stream_sync(lab, "Count to 20."))
+
+
+@dataclass
+class Unreachable:
+    """A transport whose packets are dropped; `waits` is how long each request would have waited, for what."""
+
+    waits: list[dict[str, float]] = field(default_factory=list)
+
+    def handle_request(self, request: httpx2.Request) -> httpx2.Response:
+        """Give up at once."""
+        self.waits.append(request.extensions["timeout"])
+        raise httpx2.ConnectTimeout("", request=request)
+
+    async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
+        """The same for the other client."""
+        return self.handle_request(request)
+
+
+@pytest.fixture
+def unreachable(monkeypatch: pytest.MonkeyPatch) -> Unreachable:
+    transport = Unreachable()
+    monkeypatch.setattr(httpx2.HTTPTransport, "handle_request", lambda _, request: transport.handle_request(request))
+    monkeypatch.setattr(
+        httpx2.AsyncHTTPTransport, "handle_async_request", lambda _, request: transport.handle_async_request(request)
+    )
+    return transport
+
+
+@pytest.mark.parametrize(
+    ("timeout", "silence", "connect"),
+    [
+        ({}, TIMEOUT.read, TIMEOUT.connect),
+        ({"timeout": 20}, 20, TIMEOUT.connect),
+        ({"timeout": 0.5}, 0.5, 0.5),
+        ({"timeout": openai.Timeout(20, connect=9)}, 20, 9),
+        ({"timeout": None}, None, None),
+    ],
+)
+def test_patience_is_for_answers_and_not_for_connecting(
+    unreachable: Unreachable, timeout: dict[str, object], silence: float | None, connect: float | None
+) -> None:
+    """That nobody is there is found out as soon, however long an answer may take; a whole Timeout is taken as it is."""
+
+    async def ask() -> Answer:
+        lab = Connection("http://h/v1", "a", Source.BASE_URL, retries=0)
+        answer = stream(lab, "Hi", **timeout)
+        await events(answer)
+        await lab.aclose()
+        return answer
+
+    trace = asyncio.run(ask()).trace
+    with Connection("http://h/v1", "a", Source.BASE_URL, retries=0) as lab, suppress(LabError):
+        list(stream_sync(lab, "Hi", **timeout))
+    assert [(wait["read"], wait["connect"]) for wait in unreachable.waits] == [(silence, connect)] * 2
+    assert trace.ended is End.TIMED_OUT
+    assert isinstance(trace.error, EndpointError)
+    assert "cannot be reached" in str(trace.error)
 
 
 SSE = "text/event-stream"
