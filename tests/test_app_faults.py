@@ -14,7 +14,7 @@ import subprocess
 import sys
 import time
 import uuid
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -22,7 +22,7 @@ import aiohttp
 import pytest
 import socketio
 
-from labkit.mock import Behaviour, Counters, Fault, MockEndpoint, Step, asked
+from labkit.mock import Behaviour, Counters, Fault, MockEndpoint, Step, asked, scripts
 from tests.conftest import end
 
 if TYPE_CHECKING:
@@ -248,7 +248,9 @@ async def log_in(app: App, user: str) -> None:
 
 
 @contextlib.asynccontextmanager
-async def visit(app: App, user: str = "", thread: str = "", language: str = "en-US") -> AsyncIterator[Page]:
+async def visit(
+    app: App, user: str = "", thread: str = "", language: str = "en-US", session: str = ""
+) -> AsyncIterator[Page]:
     """A browser that opens the app; with a user's name it logs in."""
     cookies = LOGINS.setdefault((app.cache, user), {})
     async with aiohttp.ClientSession(cookie_jar=aiohttp.CookieJar(unsafe=True), cookies=cookies) as http:
@@ -257,7 +259,7 @@ async def visit(app: App, user: str = "", thread: str = "", language: str = "en-
             async with http.post(f"{app.url}/{'login' if user else 'auth/header'}", data=form) as reply:
                 assert reply.status == 200, await reply.text()
             cookies.update({cookie.key: cookie.value for cookie in http.cookie_jar})
-        page = await Page(app, http, thread=thread, language=language).open()
+        page = await Page(app, http, session or str(uuid.uuid4()), thread, language).open()
         try:
             await page.until(lambda: (page.settings or page.error) and not page.busy)
             yield page
@@ -544,6 +546,56 @@ async def test_a_model_that_is_not_loaded(app: App, mock: MockEndpoint) -> None:
 
 
 @in_loop
+async def test_an_endpoint_that_comes_back_with_another_model(app: App, mock: MockEndpoint) -> None:
+    """An open page gets it at the next try, and its settings show it."""
+    async with visit(app) as page:
+        await page.ask("Count to 3.")
+        mock.state.behaviour = replace(QUICK, model="another-model-generic-cpu:1")
+        await page.ask("Count to 6.")
+        assert "model" in page.error
+        await page.press("retry")
+        await page.until(lambda: page.answer == "1 2 3 4 5 6")
+        await page.until(lambda: page.settings[-1][0]["initial"] == "another-model-generic-cpu:1")
+    mock.state.behaviour = QUICK
+    async with visit(app) as page:
+        await page.ask("Count to 3.")
+        await page.press("retry")
+        await page.until(lambda: page.answer == "1 2 3")
+
+
+@pytest.mark.usefixtures("mock")
+@in_loop
+async def test_an_answer_without_a_word_is_said(app: App, monkeypatch: pytest.MonkeyPatch) -> None:
+    async with visit(app) as page:
+        with monkeypatch.context() as patch:
+            patch.setattr(scripts, "answer", lambda _: "")
+            await page.ask("Count to 6.")
+        assert "without a word" in page.error
+        await page.press("retry")
+        await page.until(lambda: page.answer == "1 2 3 4 5 6")
+
+
+@pytest.mark.usefixtures("mock")
+@in_loop
+async def test_a_mistake_of_the_app_itself_is_said(app: App) -> None:
+    """At the question, at a second try, and where the question was edited."""
+    async with visit(app) as page:
+        question = str(uuid.uuid4())
+        await page.socket.emit("chat_settings_change", {"system": 5})  # no text, which no page sends
+        await page.say("Count to 6.", message=question)
+        await page.until(lambda: not page.busy)
+        assert "The app itself failed" in page.error
+        await page.press("retry")
+        assert "The app itself failed" in page.error
+        await page.say("Count to 7.", "edit_message", question)
+        await page.until(lambda: not page.busy)
+        assert "The app itself failed" in page.error
+        await page.socket.emit("chat_settings_change", {"system": "Be brief."})
+        await page.press("retry")
+        await page.until(lambda: page.answer == "1 2 3 4 5 6 7")
+
+
+@in_loop
 async def test_a_retry_can_be_stopped(app: App, mock: MockEndpoint) -> None:
     async with visit(app) as page:
         mock.fail(Fault.DROP)
@@ -603,6 +655,22 @@ async def test_a_page_elsewhere_gets_nothing(app: App) -> None:
         page = await http.get(app.url, headers=own)
         assert page.headers.getall("Content-Security-Policy")[0].startswith("default-src 'self'")
         assert not re.search(r"<(link|script)[^>]*https?://", await page.text())
+
+
+@pytest.mark.usefixtures("mock")
+@in_loop
+async def test_no_page_names_a_folder(app: App, tmp_path: Path) -> None:
+    """The id of a session comes from the page. Chainlit makes a path of it, which is removed with the session."""
+    folder = tmp_path / "annas"
+    folder.mkdir()
+    async with visit(app, session=str(folder)) as page:
+        await page.ask("/export")
+        await page.until(lambda: page.badges)
+        # Nor is it where the end of a second app would remove it.
+        assert [each for each in (folder, app.log.parent / "chat" / ".files") if any(each.iterdir())] == []
+        await page.socket.emit("clear_session")
+    await asyncio.sleep(0.5)
+    assert folder.exists()
 
 
 def test_the_log_has_no_words_of_users(app: App) -> None:

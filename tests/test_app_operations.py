@@ -12,6 +12,7 @@ import signal
 import sqlite3
 import sys
 import tempfile
+import threading
 import warnings
 from dataclasses import replace
 from functools import partial
@@ -638,10 +639,10 @@ def test_of_others_the_place_or_the_text_before_its_values() -> None:
 def own_logging() -> Iterator[None]:
     """Python's logging as it was, after the test."""
     root = logging.getLogger()
-    kept = root.handlers[:], root.level, sys.unraisablehook, sys.excepthook
+    kept = root.handlers[:], root.level, sys.unraisablehook, sys.excepthook, threading.excepthook
     yield
     root.handlers[:], root.level = kept[:2]
-    sys.unraisablehook, sys.excepthook = kept[2:]
+    sys.unraisablehook, sys.excepthook, threading.excepthook = kept[2:]
     logging.captureWarnings(False)
 
 
@@ -658,12 +659,15 @@ def test_all_loggers_come_to_one_handler(capsys: pytest.CaptureFixture[str]) -> 
     logging.getLogger("chainlit").handle(visit)
     sys.unraisablehook(SimpleNamespace(exc_value=ValueError("secret")))
     sys.excepthook(ValueError, ValueError("secret"), None)
+    thread = threading.Thread(target=int, args=("secret",))
+    thread.start()
+    thread.join()
     out, err = capsys.readouterr()
     assert out == ""
     assert "secret" not in err
     lines = list(map(json.loads, err.splitlines()))
-    assert [each["logger"] for each in lines] == ["uvicorn.access", "chainlit", "chat", "chat"]
-    assert [each.get("kind") for each in lines] == [None, None, "ValueError", "ValueError"]
+    assert [each["logger"] for each in lines] == ["uvicorn.access", "chainlit", "chat", "chat", "chat"]
+    assert [each.get("kind") for each in lines] == [None, None, "ValueError", "ValueError", "ValueError"]
 
 
 # Limits.

@@ -507,6 +507,22 @@ def test_a_damaged_file_is_said_where_it_is_opened_and_saved(tmp_path: Path) -> 
     assert not list((tmp_path / "backups").iterdir())
 
 
+def test_a_backup_that_cannot_be_written_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    database = Database.at(tmp_path / "threads.db")
+    migrations.migrate(database)
+    (tmp_path / "backups").touch()
+    with pytest.raises(StoreError, match="could not be written") as caught:
+        backup.save(database, tmp_path / "backups")
+    assert "LABKIT_CACHE" in caught.value.cure
+
+    def full(*_: object) -> Any:
+        raise sqlite3.OperationalError("database or disk is full")
+
+    monkeypatch.setattr(sqlite3, "connect", full)
+    with pytest.raises(StoreError, match="disk is full"):
+        backup.save(database, tmp_path / "others")
+
+
 def test_the_newest_backups_stay(tmp_path: Path) -> None:
     database = Database.at(tmp_path / "threads.db")
     migrations.migrate(database)

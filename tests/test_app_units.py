@@ -154,7 +154,16 @@ def test_a_colon_before_a_letter_is_escaped_and_others_are_not() -> None:
 
 
 @pytest.mark.parametrize(
-    "code", ["`a:b`", "```\na:b\n```", "```python\nd = {1:x}\nprint(k:v)", "`a:b", "```a:b``` `c:d`"]
+    "code",
+    [
+        "`a:b`",
+        "```\na:b\n```",
+        "```python\nd = {1:x}\nprint(k:v)",
+        "`a:b",
+        "```a:b``` `c:d`",
+        "~~~\na:b\n~~~",
+        "``a:b`c:d``",
+    ],
 )
 def test_code_is_left_alone(code: str) -> None:
     assert history.shown(code) == code
@@ -162,7 +171,7 @@ def test_code_is_left_alone(code: str) -> None:
     assert history.shown(f"x:y {code}") == rf"x\:y {code}"
 
 
-@given(st.text(alphabet="ab1å:` \n.*_-#", max_size=60))
+@given(st.text(alphabet="ab1å:`~ \n.*_-#", max_size=60))
 @settings(max_examples=400, deadline=None)
 def test_written_undoes_shown(text: str) -> None:
     assert history.written(history.shown(text)) == text
@@ -566,6 +575,18 @@ def test_the_usual_port_is_left_out_by_browsers() -> None:
     assert through("GET", [("host", "evil.example")], made=layer).passed == 0
 
 
+@pytest.mark.parametrize(
+    ("host", "header"),
+    [("127.0.0.2", "127.0.0.2:8000"), ("MyPC", "mypc:8000"), ("fd00::5", "[fd00::5]:8000"), ("::1", "[::1]:8000")],
+)
+def test_the_address_that_it_listens_on_is_a_name_of_it(host: str, header: str) -> None:
+    assert through("GET", [("host", header)], hosts=(guard.called(host),)).passed == 1
+
+
+def test_the_port_is_left_out_of_no_name_of_this_machine() -> None:
+    assert through("GET", [("host", "localhost")], hosts=(guard.called("localhost"),)).passed == 0
+
+
 def test_a_page_may_open_a_socket_to_its_own_host_only() -> None:
     policy = dict(through("GET", [OWN]).headers)[b"content-security-policy"].decode()
     rules = dict(rule.split(" ", 1) for rule in policy.split("; "))
@@ -618,6 +639,7 @@ def test_only_tries_to_log_in_are_throttled() -> None:
     assert through("POST", [OWN], path="/login", client="192.0.2.1", made=made).status == 200
     assert through("GET", [OWN], path="/login", made=made).status == 200
     assert through("POST", [OWN], path="/project/action", made=made).status == 200
+    assert through("POST", [OWN], path="/behind/a/proxy/login", made=made).status == 429
 
 
 def test_a_right_login_does_not_count_and_forgives_no_wrong_one() -> None:
@@ -634,7 +656,16 @@ def test_users() -> None:
 
 
 @pytest.mark.parametrize(
-    "told", ["anna", "anna:short", ":secret-password", "anna:secret-password,", "anna:secret-password,bo:tiny"]
+    "told",
+    [
+        "anna",
+        "anna:short",
+        ":secret-password",
+        "anna:secret-password,",
+        "anna:secret-password,bo:tiny",
+        "anna:secret-password,anna:another-secret",
+        "anna:secret-\udcff",
+    ],
 )
 def test_wrong_users_are_named_without_their_passwords(told: str) -> None:
     with pytest.raises(SettingsError) as refused:
@@ -791,6 +822,12 @@ def test_every_error_is_said_with_its_cure(
 def test_an_interrupted_answer_says_in_swedish_that_its_text_is_kept(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(words, "words", lambda: words.SWEDISH)
     assert "finns kvar" in words.said(StreamError("it broke off"))
+
+
+@pytest.mark.parametrize("language", [words.ENGLISH, words.SWEDISH])
+def test_of_other_errors_no_word_is_said(language: words.Words, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(words, "words", lambda: language)
+    assert words.said(ValueError("what somebody wrote")) == language.broken
 
 
 def test_every_end_that_needs_a_word_has_one() -> None:

@@ -1,16 +1,20 @@
-"""The page loads nothing from elsewhere, and no page from elsewhere talks to the app."""
+"""The page loads nothing from elsewhere, no page from elsewhere talks to the app, and none names folders here."""
 
 from __future__ import annotations
 
+import hashlib
 import re
 from typing import TYPE_CHECKING
 
 import chainlit.server
+from chainlit.config import FILES_DIRECTORY
+from chainlit.session import BaseSession
 from starlette.responses import PlainTextResponse
 from starlette.websockets import WebSocketClose
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
     from starlette.types import ASGIApp, Receive, Scope, Send
 
@@ -38,10 +42,16 @@ def _trusted(headers: dict[bytes, bytes]) -> bool:
     return host.rpartition(":")[0] in ("127.0.0.1", "localhost") and origin in ("", f"http://{host}")
 
 
+def _files(session: BaseSession) -> Path:
+    """Where the files of a session are, for a name that the page chooses: `/home/anna` would be anna's own folder."""
+    return FILES_DIRECTORY / hashlib.sha256(session.id.encode(errors="backslashreplace")).hexdigest()
+
+
 def protect() -> None:
-    """Set both up; importing the app again, as `chainlit run -w` does, changes nothing."""
+    """Set all of it up; importing the app again, as `chainlit run -w` does, changes nothing."""
     app = chainlit.server.app
     if app.middleware_stack is None:
         app.add_middleware(SamePage)
+        BaseSession.files_dir = property(_files)  # type: ignore[assignment,method-assign]
         made: Callable[[str], str] = chainlit.server.get_html_template
         chainlit.server.get_html_template = lambda root: OUTSIDE.sub("", made(root))

@@ -13,7 +13,7 @@ from chainlit.input_widget import Select, Slider, Switch, TextInput
 
 from guard import matches
 from history import EXPORT, as_markdown, conversation
-from labkit import Connection, EndpointError, LabError, Router, cloud
+from labkit import Connection, EndpointError, LabError, ModelError, Router, cloud
 from labkit.listing import list_models
 from labkit.routing.scorers import Keywords
 from launch import FILES, launch
@@ -26,8 +26,8 @@ from words import words
 if TYPE_CHECKING:
     from chainlit.types import ThreadDict
 
-# Tokens of the window, as many as each model of the workbook has at least, and of them those kept for the answer.
-CONTEXT, ROOM = 2048, 512
+# Tokens of the conversation that are sent, and of the answer: together no more than any model of the workbook takes.
+BUDGET, ROOM = 1536, 512
 
 routes: dict[tuple[str, str, bool], Connection | Router] = {}
 house = launch(routes)
@@ -79,7 +79,7 @@ async def start() -> None:
 
 
 async def offer(lab: Connection) -> None:
-    """The settings of this chat."""
+    """The settings of this chat, with what was chosen before as far as the endpoint still has it."""
     text = words()
     profile = cl.user_session.get("chat_profile")
     prompt = next((prompt for name, _, prompt in text.profiles if name == profile), text.profiles[0][2])
@@ -94,6 +94,7 @@ async def offer(lab: Connection) -> None:
             Switch("local_only", text.local_only, initial=kept.get("local_only", True)),
         ]
     ).send()
+    cl.user_session.set("offered", lab.model)
 
 
 @cl.on_chat_resume
@@ -114,9 +115,8 @@ async def ask(message: cl.Message) -> None:
     cl.context.session.current_task = asyncio.current_task()  # for Stop, which misses an edited question otherwise
     if message.content.strip() == EXPORT:
         text = as_markdown(cl.chat_context.get()[:-1])
-        file = cl.File(name="chat.md", content=text.encode(), mime="text/markdown", display="inline")
         said = await cl.Message(words().exported).send()
-        await file.send(said.id, persist=False)
+        await cl.File(name="chat.md", content=text.encode(), mime="text/markdown").send(said.id, persist=False)
         return
     await respond()
 
@@ -135,14 +135,11 @@ async def respond() -> None:
         async with device.queue.turn(moved):
             await gone(waiting)
             await answer(lab)
-    except (LabError, Refusal) as error:
-        if isinstance(error, EndpointError):
+    except Exception as error:
+        if isinstance(error, EndpointError | ModelError):
             device.forget()
         house.failed(error)
         await complain(error, "retry")
-    except Exception as error:
-        house.metrics.failed(error)  # Chainlit says it, and writes its line
-        raise
     except asyncio.CancelledError:
         if house.drain.over:  # nobody pressed Stop: its page is still there
             await complain(Refusal(Refused.DRAINING), "retry")
@@ -153,12 +150,12 @@ async def respond() -> None:
 
 async def answer(lab: Connection) -> None:
     """One answer as this chat's settings want it."""
+    if cl.user_session.get("offered") != lab.model:  # the endpoint came back with another one
+        await offer(lab)
     settings = cl.user_session.get("chat_settings") or {}
     history = conversation(cl.chat_context.get(), settings.get("system", words().profiles[0][2]))
     chosen = route(lab, settings.get("model") or lab.model, local_only=settings.get("local_only", True))
-    patience = house.configuration.patience
-    options = {"max_tokens": ROOM, "temperature": settings.get("temperature", 0.7), "timeout": patience}
-    await reply(chosen, history, CONTEXT - ROOM, data, house, **options)
+    await reply(chosen, history, BUDGET, data, house, max_tokens=ROOM, temperature=settings.get("temperature", 0.7))
 
 
 def route(lab: Connection, model: str, *, local_only: bool) -> Connection | Router:

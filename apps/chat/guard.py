@@ -44,6 +44,14 @@ HEADERS = {
 STRANGER = b"This page may not talk to this app. If the app is yours, set CHAT_HOSTS to the name in the address."
 
 
+OWN = ("127.0.0.1", "localhost", "[::1]")
+
+
+def called(host: str) -> str:
+    """A bind address as a browser names it."""
+    return f"[{host}]" if ":" in host else host.lower()
+
+
 def is_loopback(host: str) -> bool:
     """Whether a bind address is reached from this machine only."""
     try:
@@ -61,6 +69,10 @@ def users(environ: Mapping[str, str] = os.environ) -> dict[str, str]:
             "CHAT_USERS has an entry without a name or with a password under 8 characters",
             cure="write it as anna:long-password,bo:another-one",
         )
+    if len({name for name, _, _ in pairs}) < len(pairs):
+        raise SettingsError("CHAT_USERS has a name twice", cure="give each name once, with one password")
+    if told.encode(errors="ignore").decode() != told:
+        raise SettingsError("CHAT_USERS has a sign that is not UTF-8", cure="set it with signs that one can type")
     return {name: password for name, _, password in pairs}
 
 
@@ -111,9 +123,9 @@ class Guard:
 
     def __init__(self, app: ASGIApp, port: int, hosts: tuple[str, ...] = (), throttle: Throttle | None = None) -> None:
         self.app = app
-        names = ("127.0.0.1", "localhost", "[::1]", *hosts)
+        names = {*OWN, *hosts}
         # A browser leaves the port out where it is the usual one; so does a proxy.
-        self.hosts = {f"{name}:{port}" for name in names} | set(names if port == 80 else hosts)
+        self.hosts = {f"{name}:{port}" for name in names} | (names if port == 80 else names - {*OWN})
         self.throttle = throttle or Throttle()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -126,7 +138,8 @@ class Guard:
             return
         policy = POLICY.format(host=_header(scope, b"host")[0])
         client = (scope.get("client") or ("?",))[0]
-        login = scope.get("path") == "/login" and scope.get("method") == "POST"
+        # Wherever --root-path puts it.
+        login = scope.get("method") == "POST" and scope.get("path", "").endswith("/login")
         if login and not self.throttle.allows(client):
             await _refuse(scope, receive, send, 429, b"Too many tries. Wait a minute.")
             return

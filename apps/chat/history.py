@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 # The command that gives the conversation as a file.
 EXPORT = "/export"
 # Chainlit takes `word:letter` for a directive and swallows what follows; code is left as it is.
-_CODE = re.compile(r"(```.*?(?:```|\Z)|`[^`\n]*`?)", re.DOTALL)
+_CODE = re.compile(r"(```.*?(?:```|\Z)|~~~.*?(?:~~~|\Z)|``.+?``|`[^`\n]*`?)", re.DOTALL)
 _COLON = re.compile(r"(?<=\w):(?=[^\W\d_])")
 
 
@@ -28,7 +28,7 @@ def shown(text: str) -> str:
 
 
 def written(text: str) -> str:
-    """The model's own words again: the reverse of `shown`."""
+    """The model's own words again: the reverse of `shown`, but a backslash of its own is lost."""
     parts = _CODE.split(text)
     parts[::2] = [re.sub(r"(?<=\w)\\:(?=[^\W\d_])", ":", part) for part in parts[::2]]
     return "".join(parts)

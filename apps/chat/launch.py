@@ -3,10 +3,12 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import re
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,13 +16,14 @@ import chainlit as cl
 import chainlit.config
 import chainlit.server
 from chainlit.data import get_data_layer
+from chainlit.session import BaseSession
 
 import metrics
 import readiness
 from configuration import Configuration, Env
 from device import Device
 from drain import AT_ONCE, Drain
-from guard import Guard, is_loopback
+from guard import Guard, called
 from labkit import LabError
 from labkit.settings import Settings
 from labkit.staging import secret
@@ -55,8 +58,8 @@ def launch(routes: Mapping[Any, Connection | Router]) -> Operations:
     os.environ["CHAINLIT_AUTH_SECRET"] = told.session_secret or secret(FILES / "session-secret")
     if app.middleware_stack is None:  # `-w` imports the app again, when it serves already
         set_up(told.log)
-        hosts = told.hosts if is_loopback(run.host) else (*told.hosts, run.host)
-        app.add_middleware(Guard, port=run.port, hosts=hosts)
+        app.add_middleware(Guard, port=run.port, hosts=(*told.hosts, called(run.host)))
+        own_files()
         app.state.operations = made = assemble(told)
         watch = readiness.Readiness(made.device, made.drain, lambda: get_data_layer().engine)
         made.metrics.registry.register(metrics.Now(made.device, watch, routes))
@@ -100,6 +103,21 @@ def in_own_folder() -> None:
         sys.exit(subprocess.run(command, env=environ, check=False).returncode)
     except KeyboardInterrupt:
         sys.exit(130)
+
+
+def own_files() -> None:
+    """Keep what chats hand out as files in a folder of this process, which only its user may read.
+
+    Chainlit has one folder for all processes, which the first to end removes. In it the id of a session, which the
+    page chooses, would be a path: one such as `/home/anna` would be removed with the session.
+    """
+    folder = Path(tempfile.mkdtemp(prefix="chat-"))
+    chainlit.server.FILES_DIRECTORY = folder  # type: ignore[attr-defined] # removed at the end
+
+    def own(session: BaseSession) -> Path:
+        return folder / hashlib.sha256(session.id.encode(errors="backslashreplace")).hexdigest()
+
+    BaseSession.files_dir = property(own)  # type: ignore[assignment,method-assign]
 
 
 def stay_at_home() -> None:

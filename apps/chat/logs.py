@@ -6,6 +6,7 @@ from __future__ import annotations
 import json
 import logging
 import sys
+import threading
 import traceback
 import uuid
 from contextvars import ContextVar
@@ -115,6 +116,7 @@ def set_up(style: Style) -> None:
     logging.getLogger("httpx2").setLevel(logging.WARNING)  # else each request to the model is a line of the log
     sys.unraisablehook = unraisable
     sys.excepthook = uncaught
+    threading.excepthook = unraisable
 
 
 def adopt() -> None:
@@ -126,7 +128,7 @@ def adopt() -> None:
 
 
 def unraisable(told: Any) -> None:
-    """What went wrong where nobody could be told, such as in the clearing away of a stream that broke off."""
+    """What went wrong where nobody could be told: in the clearing away of a stream that broke off, or in a thread."""
     logging.getLogger("chat").warning("unraisable", exc_info=told.exc_value)
 
 

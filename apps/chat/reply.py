@@ -10,7 +10,7 @@ import chainlit as cl
 from chainlit.utils import utc_now
 
 from history import shown
-from labkit import Answer, Connection, Router, stream
+from labkit import Answer, Connection, LabError, Router, stream
 from labkit.events import End
 from labkit.latency import rate, ttft
 from labkit.listing import is_loopback
@@ -37,7 +37,7 @@ async def reply(
     However it is left (Stop, a closed tab, an error), the stream is closed upstream and the partial answer stays.
     """
     message = cl.Message("", created_at=utc_now())
-    answer = stream(route, history.within(budget), **options)
+    answer = stream(route, history.within(budget), timeout=house.configuration.patience, **options)
     checkpoint = Checkpoint(data, message)
     try:
         async with answer:
@@ -47,6 +47,8 @@ async def reply(
                     message.metadata = message.metadata or marks(answer, route, End.DROPPED)
                     await grow(message, answer)
                     checkpoint.touch()
+        if not answer.text:
+            raise LabError("the model answered without a word", cure="ask again, or in other words")
     finally:
         house.answered(answer, place(answer, route))
         # Shielded: a second Stop must not cut off the saving.

@@ -15,8 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
     from device import Device
-    from labkit import Connection, LabError
-    from limits import Refusal
+    from labkit import Connection
 
 # Longer than a page takes to load again, shorter than somebody else wants to wait for a tab that was closed.
 GRACE = 2.0
@@ -39,7 +38,7 @@ async def connected(device: Device) -> Connection:
         await gone(note)
 
 
-async def complain(error: LabError | Refusal, again: str) -> None:
+async def complain(error: Exception, again: str) -> None:
     """Say what happened and what mends it, with a button that calls the action `again`."""
     message = cl.Message(said(error), actions=[cl.Action(name=again, payload={}, label=words().again)])
     message.is_error = True

@@ -31,6 +31,7 @@ class Words:
     waiting: str
     again: str
     trouble: Mapping[type[LabError], str]
+    broken: str
     exported: str
     only_local: str
     elsewhere: str
@@ -52,6 +53,7 @@ ENGLISH = Words(
     waiting="In line: place {place}. The device answers a few at a time.",
     again="Try again",
     trouble={LabError: "{error}"},
+    broken="The app itself failed. Ask again; the log says where, and nothing of what was asked.",
     exported="The conversation as Markdown.",
     only_local="nothing leaves this machine",
     elsewhere="it went to the server that BASE_URL names",
@@ -98,6 +100,7 @@ SWEDISH = Words(
         RoutingError: "Ingen modell fick eller kunde svara. (På engelska: {error})",
         LabError: "Något gick fel. (På engelska: {error})",
     },
+    broken="Programmet självt misslyckades. Fråga igen; loggen säger var, och inget om vad som frågades.",
     exported="Samtalet som Markdown.",
     only_local="inget lämnar den här datorn",
     elsewhere="den gick till servern som BASE_URL anger",
@@ -139,10 +142,12 @@ def words(language: str | None = None) -> Words:
     return SWEDISH if tag.lower().startswith("sv") else ENGLISH
 
 
-def said(error: LabError | Refusal) -> str:
+def said(error: Exception) -> str:
     """What happened and what mends it, in the language of this session's browser."""
     if isinstance(error, Refusal):
         return words().refused[error.why].format(seconds=max(1, math.ceil(error.wait)))
+    if not isinstance(error, LabError):
+        return words().broken
     trouble = words().trouble
     kind = next(kind for kind in type(error).__mro__ if kind in trouble)
     return trouble[kind].format(error=error)
