@@ -4,4 +4,9 @@ import sys
 
 from labkit.cli import main
 
-sys.exit(main())
+status = main()
+if "labkit.runtime" in sys.modules:  # it is slow to load, so not for this alone
+    from labkit import runtime
+
+    runtime.leave(status)
+sys.exit(status)

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import httpx2
 import openai
 
-from labkit import embedded, endpoints, runtime
+from labkit import embedded, endpoints, network, runtime
 from labkit.errors import EndpointError, LabError
 from labkit.listing import is_loopback, list_models, resolve, shown
 from labkit.settings import PREFERRED, Settings, normalize_base_url
@@ -70,13 +70,15 @@ class Connection:
     @cached_property
     def client(self) -> openai.OpenAI:
         """A client for plain code; made when first asked for."""
-        http = openai.DefaultHttpxClient(trust_env=not is_loopback(self.base_url))
+        with network.named():
+            http = openai.DefaultHttpxClient(trust_env=not is_loopback(self.base_url))
         return openai.OpenAI(http_client=http, **self._options())
 
     @cached_property
     def async_client(self) -> openai.AsyncOpenAI:
         """A client for async code; made when first asked for, and bound to the event loop that first uses it."""
-        http = openai.DefaultAsyncHttpxClient(trust_env=not is_loopback(self.base_url))
+        with network.named():
+            http = openai.DefaultAsyncHttpxClient(trust_env=not is_loopback(self.base_url))
         return openai.AsyncOpenAI(http_client=http, **self._options())
 
     def _options(self) -> dict[str, Any]:
@@ -130,6 +132,7 @@ def connect(
     base_url: str | None = None,
     *,
     port: int = 0,
+    fetch: bool = True,
     say: Callable[[str], None] = print,
 ) -> Connection:
     """Find an endpoint and check that it lists the model; `say` is told which one and why.
@@ -137,7 +140,7 @@ def connect(
     In this order: BASE_URL; an endpoint that `python lab.py` runs on this machine; a Foundry Local
     service that somebody else runs here; Foundry Local inside this process. What is given here comes
     before the variables MODEL and BASE_URL; an empty text counts as not given. `port` is for Foundry Local
-    in this process: any free one by default.
+    in this process: any free one by default. Without `fetch`, a model that is not here is an error.
     Raises SettingsError, EndpointError, ModelError, FoundryError, FetchError.
     """
     settings = Settings.from_environment(model=model, base_url=base_url)
@@ -151,14 +154,14 @@ def connect(
             settings.api_key,
         )
     else:
-        found = _on_this_machine(settings, port)
+        found = _on_this_machine(settings, port, fetch=fetch)
     say(str(found))
     if settings.model is None and found.model == embedded.MODEL_ID:
         say(f"  a larger model: set MODEL={PREFERRED}, which downloads it from Microsoft's catalog")
     return found
 
 
-def _on_this_machine(settings: Settings, port: int) -> Connection:
+def _on_this_machine(settings: Settings, port: int, *, fetch: bool) -> Connection:
     wanted = settings.model or runtime.choose(settings.cache, None).alias
     passed = ["BASE_URL is not set"]
     shared = endpoints.published(settings.cache)
@@ -179,7 +182,7 @@ def _on_this_machine(settings: Settings, port: int) -> Connection:
             return Connection(service, chosen, Source.SERVICE, passed=tuple(passed))
         except LabError as error:
             passed.append(f"Foundry Local service: {error.message}")
-    started = runtime.start(settings.cache, settings.model, port=port, spare=True)
+    started = runtime.start(settings.cache, settings.model, port=port, spare=True, fetch=fetch)
     return Connection(
         started.base_url,
         started.model,
@@ -198,9 +201,8 @@ def foundry_service() -> str | None:
     candidates = [f"http://127.0.0.1:{runtime.PORT}/v1"]
     if command := shutil.which("foundry"):
         try:
-            told = subprocess.run(
-                [command, "service", "status"], capture_output=True, text=True, timeout=5, check=False
-            ).stdout
+            done = subprocess.run([command, "service", "status"], capture_output=True, timeout=5, check=False)
+            told = done.stdout.decode(errors="replace")
         except (OSError, subprocess.TimeoutExpired):
             told = ""
         hosts = re.findall(r"http://(?:127\.0\.0\.1|localhost):\d+", told)

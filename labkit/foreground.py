@@ -42,7 +42,8 @@ def open_workbook(options: argparse.Namespace) -> int:
             import webbrowser
 
             webbrowser.open(address)
-        process.wait()
+        while process.poll() is None:  # on Windows Ctrl-C does not get through to a wait
+            time.sleep(0.2)
     return 0
 
 
@@ -63,8 +64,7 @@ def serve(options: argparse.Namespace) -> int:
                 while not running.stop_asked():
                     time.sleep(0.2)
         finally:
-            if not running.close():
-                os._exit(0)  # the SDK waits at exit for a close that will not come
+            running.close()
     return 0
 
 

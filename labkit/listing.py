@@ -5,13 +5,15 @@ from __future__ import annotations
 import ipaddress
 import json
 import re
+import threading
 import time
+from concurrent.futures import Future
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
 import httpx2
 
-from labkit import embedded
+from labkit import embedded, network
 from labkit.errors import EndpointError, ModelError
 from labkit.settings import PREFERRED
 
@@ -42,7 +44,7 @@ def shown(base_url: str) -> str:
 
 
 def list_models(base_url: str, api_key: str = "not-needed") -> tuple[str, ...]:
-    """The ids that an endpoint lists. Raises EndpointError; takes at most about two seconds."""
+    """The ids that an endpoint lists. Raises EndpointError, SettingsError; takes at most about two seconds."""
     try:
         status, body = _get(base_url, api_key)
     except (httpx2.TimeoutException, TimeoutError) as error:
@@ -86,19 +88,33 @@ def _certificates(*, trust_env: bool) -> ssl.SSLContext:
 
 def _get(base_url: str, api_key: str) -> tuple[int, bytes]:
     """Status and body of the list, within SECONDS in all, however slowly the other side sends."""
-    address = httpx2.URL(base_url)
-    headers = {"Authorization": f"Bearer {api_key}"}
-    deadline = time.monotonic() + SECONDS
     trust_env = not is_loopback(base_url)
-    with (
-        httpx2.Client(
+    with network.named():
+        client = httpx2.Client(
             timeout=httpx2.Timeout(SECONDS, connect=0.5),
             trust_env=trust_env,
             verify=_certificates(trust_env=trust_env),
             follow_redirects=True,
-        ) as client,
-        client.stream("GET", address.copy_with(path=address.path.rstrip("/") + "/models"), headers=headers) as reply,
-    ):
+        )
+    answer: Future[tuple[int, bytes]] = Future()
+
+    def ask() -> None:
+        try:
+            answer.set_result(_read(client, base_url, api_key))
+        except Exception as error:
+            answer.set_exception(error)
+
+    # The client's time-outs are for each step: the look-up of a name has none, headers and redirects have many.
+    # What takes longer is left to end in its thread.
+    threading.Thread(target=ask, daemon=True).start()
+    return answer.result(SECONDS)
+
+
+def _read(client: httpx2.Client, base_url: str, api_key: str) -> tuple[int, bytes]:
+    address = httpx2.URL(base_url)
+    place = address.copy_with(path=address.path.rstrip("/") + "/models")
+    deadline = time.monotonic() + SECONDS
+    with client, client.stream("GET", place, headers={"Authorization": f"Bearer {api_key}"}) as reply:
         body = b""
         for part in reply.iter_bytes():
             body += part

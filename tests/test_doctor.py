@@ -39,6 +39,17 @@ def test_a_good_machine_is_well(capsys: pytest.CaptureFixture[str]) -> None:
     assert {"name", "ok", "detail", "cure"} == set(told["checks"][0])
 
 
+def test_it_fetches_no_model(own_cache: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """What is not here is said with its size, and the JSON stays JSON."""
+    assert main(["doctor", "--json"]) == 1
+    told = json.loads(capsys.readouterr().out)
+    [check] = [check for check in told["checks"] if check["name"] == "Endpoint"]
+    assert check["ok"] is False
+    assert "is not on this machine yet (93 MB)" in check["detail"]
+    assert "python lab.py serve" in check["cure"]
+    assert not own_cache.exists()
+
+
 def test_with_a_dead_address_it_says_the_cure(
     closed_port: int, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

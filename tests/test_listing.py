@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
+import socket
 import threading
 import time
 from typing import TYPE_CHECKING
 
 import pytest
 
-from labkit.errors import EndpointError, ModelError
+from labkit import listing
+from labkit.errors import EndpointError, ModelError, SettingsError
 from labkit.listing import list_models, resolve, shown
-from tests.conftest import Asked, Reply
+from tests.conftest import Asked, Reply, without_proxies
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -169,7 +172,62 @@ def test_host_that_cannot_be() -> None:
         list_models("http://☃.example/v1")
 
 
-@pytest.mark.parametrize("way", ["silent", "trickling"])
+@pytest.mark.parametrize(("name", "value"), [("ALL_PROXY", "socks5://127.0.0.1:1"), ("SSL_CERT_FILE", "no such file")])
+def test_variable_that_no_client_can_be_made_with(name: str, value: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is named; an endpoint of this machine is asked without it."""
+    listing._certificates.cache_clear()
+    without_proxies(monkeypatch)
+    monkeypatch.setenv(name, value)
+    with pytest.raises(SettingsError, match=name) as caught:
+        list_models("https://192.0.2.1/v1")
+    assert name in caught.value.cure
+
+
+def test_name_that_nobody_looks_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No time-out of a client ends the look-up of a name, which takes long where the network is half there."""
+    released = threading.Event()
+    without_proxies(monkeypatch)
+
+    def look_up(*_: object, **__: object) -> None:
+        released.wait(8)
+        raise socket.gaierror
+
+    monkeypatch.setattr(socket, "getaddrinfo", look_up)
+    start = time.perf_counter()
+    try:
+        with pytest.raises(EndpointError, match="does not answer in time"):
+            list_models("http://far.example/v1")
+    finally:
+        released.set()
+    assert time.perf_counter() - start < 4
+
+
+def test_headers_without_end() -> None:
+    """One now and then, so that no read takes long."""
+
+    def trickle() -> None:
+        connection, _ = server.accept()
+        with connection, contextlib.suppress(OSError):
+            connection.sendall(b"HTTP/1.1 200 OK\r\n")
+            for _ in range(16):
+                released.wait(0.5)
+                connection.sendall(b"A: b\r\n")
+
+    released = threading.Event()
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        thread = threading.Thread(target=trickle)
+        thread.start()
+        start = time.perf_counter()
+        try:
+            with pytest.raises(EndpointError, match="does not answer in time"):
+                list_models(f"http://127.0.0.1:{server.getsockname()[1]}/v1")
+        finally:
+            released.set()
+            thread.join()
+    assert time.perf_counter() - start < 4
+
+
+@pytest.mark.parametrize("way", ["silent", "trickling", "redirecting"])
 def test_endpoint_that_hangs(loopback: Serve, way: str) -> None:
     """A question takes about two seconds at most, whatever the other side does."""
     released = threading.Event()
@@ -183,7 +241,11 @@ def test_endpoint_that_hangs(loopback: Serve, way: str) -> None:
             released.wait(0.5)
             yield b" "
 
-    answers = {"silent": wait, "trickling": lambda _: Reply(trickle())}
+    def redirect(_: Asked) -> Reply:
+        released.wait(1)
+        return Reply(status=307, headers={"Location": "/v1/models"})
+
+    answers = {"silent": wait, "trickling": lambda _: Reply(trickle()), "redirecting": redirect}
     server = loopback(answers[way])
     start = time.perf_counter()
     try:

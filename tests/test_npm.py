@@ -19,8 +19,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from labkit import npm
-from labkit.errors import FetchError
-from tests.conftest import ROOT, Asked, Loopback, Reply
+from labkit.errors import FetchError, SettingsError
+from tests.conftest import ROOT, Asked, Loopback, Reply, without_proxies
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -197,6 +197,28 @@ def test_an_address_where_nobody_is(own_cache: Path, closed_port: int, registry_
         npm.install(pinned(), own_cache, {"NPM_CONFIG_REGISTRY": registry_told.format(closed=closed_port)})
     assert "NPM_CONFIG_REGISTRY" in caught.value.cure
     assert contents(own_cache) == {}
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("ALL_PROXY", "socks5://bob:hush-hush@127.0.0.1:1"),
+        ("https_proxy", "nonsense://a"),
+        ("HTTP_PROXY", "http://a:b:c"),
+        ("SSL_CERT_FILE", "no such file"),
+        ("SSL_CERT_FILE", str(ROOT / "README.md")),
+    ],
+)
+def test_a_variable_that_no_client_can_be_made_with(
+    own_cache: Path, monkeypatch: pytest.MonkeyPatch, name: str, value: str
+) -> None:
+    """It is named, and a password in it is not shown."""
+    without_proxies(monkeypatch)
+    monkeypatch.setenv(name, value)
+    with pytest.raises(SettingsError, match=f"(?i){name}") as caught:
+        npm.install(pinned(), own_cache, {"NPM_CONFIG_REGISTRY": "https://192.0.2.1"})
+    assert name.lower() in caught.value.cure.lower()
+    assert "hush" not in str(caught.value)
 
 
 def test_after_a_failure_it_works_again(

@@ -87,6 +87,15 @@ def test_a_python_of_uv(elsewhere: dict[str, str], monkeypatch: pytest.MonkeyPat
 
 
 @POSIX
+def test_a_python_at_a_path_in_another_encoding(elsewhere: dict[str, str]) -> None:
+    """Its path stays the one that it is."""
+    folder = Path(elsewhere["PATH"])
+    python_in(folder, "python3.11", "3.11")
+    (folder / "python3.11").write_bytes(b"#!/bin/sh\necho '3.11 /opt/\xc5sa/python'\n")
+    assert openwebui.find_python(elsewhere) == os.fsdecode(b"/opt/\xc5sa/python")
+
+
+@POSIX
 @pytest.mark.parametrize("version", ["3.10", "3.13", "", "3.110"])
 def test_no_python_that_fits_is_a_clear_error(elsewhere: dict[str, str], version: str) -> None:
     for name in ("python3", "python", "py", "python3.12"):

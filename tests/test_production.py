@@ -138,7 +138,9 @@ def test_the_kind_of_an_apps_failure_is_said_and_nothing_of_its_text(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "apps" / "chat").mkdir(parents=True)
-    (tmp_path / "apps" / "chat" / "checklist.py").write_text(f"raise ValueError({SECRET!r})")
+    (tmp_path / "apps" / "chat" / "checklist.py").write_text(
+        f"import sys; sys.stderr.buffer.write(b'in another encoding: \\xe4\\n'); raise ValueError({SECRET!r})"
+    )
     monkeypatch.setattr(production, "ROOT", tmp_path)
     [check] = production.application("127.0.0.1")
     assert check.detail == "apps/chat/checklist.py failed (ValueError)"

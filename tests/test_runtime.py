@@ -11,6 +11,7 @@ import sys
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, cast
 
+import httpx2
 import openai
 import pytest
 from foundry_local_sdk.exception import FoundryLocalException
@@ -161,6 +162,26 @@ def test_close_ends_this_runtime_and_no_other(own_cache: Path) -> None:
     assert second.close()
 
 
+STUCK = """
+import contextlib, httpx2
+from labkit import connect, runtime
+with connect() as lab, contextlib.suppress(httpx2.HTTPError):  # it may end before it has answered
+    httpx2.post(lab.base_url.removesuffix("/v1") + "/shutdown", trust_env=False)
+print("closed")
+runtime.leave(3)
+"""
+
+
+@pytest.mark.live
+@pytest.mark.lane
+def test_a_process_ends_though_its_runtime_does_not() -> None:
+    """After POST /shutdown the SDK's close never returns, and at exit the SDK waits for it."""
+    done = subprocess.run(
+        [sys.executable, "-c", STUCK], cwd=ROOT, capture_output=True, text=True, timeout=40, check=False
+    )
+    assert (done.returncode, done.stdout.splitlines()[-1], done.stderr) == (3, "closed", "")
+
+
 @pytest.mark.live
 def test_port_that_is_taken(own_cache: Path) -> None:
     """The port is named, and nothing is left running."""
@@ -202,9 +223,9 @@ def model(download: Callable[[Progress, threading.Event], None], megabytes: int 
 
 @pytest.mark.parametrize(("megabytes", "said"), [(3686, "3686 MB"), (None, "an unknown number of MB")])
 def test_download_says_its_size(capsys: pytest.CaptureFixture[str], megabytes: int | None, said: str) -> None:
-    """Before it begins; whoever pays by the megabyte can stop it."""
+    """Before it begins, so that whoever pays by the megabyte can stop it; stdout is for programs."""
     runtime.download(model(lambda *_: None, megabytes))
-    assert f"a is not on this machine yet: downloading {said}." in capsys.readouterr().out
+    assert f"a is not on this machine yet: downloading {said}." in capsys.readouterr().err
 
 
 def test_download_shows_how_far_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -265,3 +286,23 @@ def test_a_model_that_no_catalog_has(tmp_path: Path, listed: list[Any], said: st
     with pytest.raises(ModelError, match=said) as caught:
         runtime._load(manager, Choice("nosuch", tmp_path, cached=False), joined=False)
     assert "network" in caught.value.cure
+
+
+def test_a_model_is_not_fetched_where_that_was_not_wanted(own_cache: Path) -> None:
+    """Its size is said instead, and what brings it; the embedded model is no exception."""
+    listed = SimpleNamespace(
+        alias="a", variants=[], is_cached=False, info=SimpleNamespace(file_size_mb=3686), download=pytest.fail
+    )
+    manager = cast("FoundryLocalManager", SimpleNamespace(catalog=SimpleNamespace(list_models=lambda: [listed])))
+    with pytest.raises(ModelError, match=r"a is not on this machine yet \(3686 MB\)") as caught:
+        runtime._load(manager, Choice("a", own_cache, cached=False), joined=False, fetch=False)
+    assert "python lab.py serve" in caught.value.cure
+    with pytest.raises(ModelError, match=rf"{embedded.ALIAS} is not on this machine yet \(93 MB\)"):
+        runtime.start(own_cache, fetch=False)
+    assert not own_cache.exists()
+
+
+@pytest.mark.parametrize("method", ["GET", "HEAD", "POST"])
+def test_the_catalog_that_has_nothing_says_404(method: str) -> None:
+    """However it is asked."""
+    assert httpx2.request(method, runtime._no_catalog(), trust_env=False).status_code == 404

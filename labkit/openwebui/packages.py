@@ -147,7 +147,9 @@ def _candidates(environ: Mapping[str, str]) -> Iterator[tuple[list[str], str]]:
 
 def _python(command: list[str], version: str) -> str | None:
     """The Python behind a command, if it is of this version."""
-    told = _output([*command, "-ISc", "import sys; print('%d.%d' % sys.version_info[:2], sys.executable)"])
+    told = _output(
+        [*command, "-X", "utf8", "-ISc", "import sys; print('%d.%d' % sys.version_info[:2], sys.executable)"]
+    )
     found, _, path = told.partition(" ")
     return path if found == version and path else None
 
@@ -155,10 +157,11 @@ def _python(command: list[str], version: str) -> str | None:
 def _output(command: list[str]) -> str:
     """What a command prints; nothing where it fails."""
     try:
-        done = subprocess.run(command, capture_output=True, text=True, timeout=20, check=False)
+        done = subprocess.run(command, capture_output=True, timeout=20, check=False)
     except (OSError, subprocess.TimeoutExpired):
         return ""
-    return done.stdout.strip() if done.returncode == 0 else ""
+    # As paths are read: UTF-8, which uv writes everywhere, and other bytes so that they stay what they are.
+    return done.stdout.decode(errors="surrogateescape").strip() if done.returncode == 0 else ""
 
 
 def _uv(path: str | None = None) -> list[str]:

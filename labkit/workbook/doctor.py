@@ -80,7 +80,7 @@ class Report:
 
 
 def examine() -> Report:
-    """Look at everything. Starts Foundry Local if nothing serves yet, and stops it again."""
+    """Look at everything. Starts Foundry Local if nothing serves yet, and stops it again; fetches no model."""
     settings = Settings.from_environment()
     looks: list[Callable[[], list[Check]]] = [
         _python,
@@ -188,7 +188,7 @@ def endpoint(checks: list[Check]) -> Report:
     from labkit.connection import connect
 
     try:
-        with connect(say=lambda _: None) as lab:
+        with connect(fetch=False, say=lambda _: None) as lab:
             steps = "; ".join([*lab.passed, f"so {lab.source}" if lab.passed else str(lab.source)])
             start = time.perf_counter()
             stream = lab.client.chat.completions.create(

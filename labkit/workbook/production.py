@@ -34,7 +34,9 @@ def application(host: str) -> list[Check]:
     command = [sys.executable, str(ROOT / "apps" / "chat" / "checklist.py"), "--host", host]
     cure = "python lab.py doctor"
     try:
-        done = subprocess.run(command, capture_output=True, text=True, timeout=LIMIT, check=False)
+        done = subprocess.run(
+            command, capture_output=True, encoding="utf-8", errors="replace", timeout=LIMIT, check=False
+        )
     except subprocess.TimeoutExpired:
         return [Check("Settings", False, f"no answer from apps/chat/checklist.py within {LIMIT} s", cure)]
     if done.returncode:

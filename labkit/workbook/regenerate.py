@@ -24,7 +24,7 @@ CELL_SECONDS = 180
 def endpoint() -> Iterator[str]:
     """One endpoint in a process of its own, which the notebooks find and share; gives its READY line."""
     command = [sys.executable, "-m", "labkit", "serve"]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+    with subprocess.Popen(command, stdout=subprocess.PIPE, encoding="utf-8", errors="replace") as process:
         try:
             assert process.stdout is not None
             ready = process.stdout.readline().strip()
