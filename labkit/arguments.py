@@ -60,16 +60,14 @@ def _students(commands: Commands) -> None:
 def _servers(commands: Commands) -> None:
     """What runs until Ctrl-C, and the backup of what one of them keeps."""
     served = commands.add_parser("serve", help="run the endpoint until Ctrl-C")
-    served.add_argument(
-        "--port", type=int, default=argparse.SUPPRESS, help="the endpoint's port (default: 51211, or a free one)"
-    )
+    _port(served, "the endpoint's port (default: 51211, or a free one)")
     served.add_argument("--mock", action="store_true", help="a scripted endpoint instead of a model, for tests")
     served.set_defaults(command="serve")
 
     chatting = commands.add_parser("chat", help="the chat application of notebook 04, in your browser")
-    chatting.add_argument("--port", type=int, help=f"its port (default: {CHAT_PORT}, or a free one)")
+    _port(chatting, f"its port (default: {CHAT_PORT}, or a free one)")
     chatting.add_argument("--host", default="127.0.0.1", help="where it listens; elsewhere it wants CHAT_USERS")
-    chatting.add_argument("--no-browser", action="store_true", help="print the address instead of opening it")
+    _no_browser(chatting)
     chatting.set_defaults(command="chat")
 
     saved = commands.add_parser("backup", help="save the chat's threads, and check the copy by restoring it")
@@ -79,15 +77,25 @@ def _servers(commands: Commands) -> None:
     saved.set_defaults(command="backup")
 
     paged = commands.add_parser("webgpu", help="the pages of notebook 05: models that run inside your browser")
-    paged.add_argument("--port", type=int, help=f"their port (default: {PAGES_PORT}, or a free one)")
-    paged.add_argument("--no-browser", action="store_true", help="print the address instead of opening it")
+    _port(paged, f"their port (default: {PAGES_PORT}, or a free one)")
+    _no_browser(paged)
     paged.set_defaults(command="webgpu")
 
     fuller = commands.add_parser("openwebui", help="Open WebUI on this machine's model; sets it up the first time")
-    fuller.add_argument("--port", type=int, help=f"its port (default: {WEBUI_PORT}, or a free one)")
-    fuller.add_argument("--no-browser", action="store_true", help="print the address instead of opening it")
+    _port(fuller, f"its port (default: {WEBUI_PORT}, or a free one)")
+    _no_browser(fuller)
     fuller.add_argument("--slim", action="store_true", help="a fourth of the size: chat and plain text files")
     fuller.set_defaults(command="openwebui")
+
+
+# The whole command line has these two as well: a default here would overwrite what stands before the command.
+def _port(command: argparse.ArgumentParser, told: str) -> None:
+    command.add_argument("--port", type=int, default=argparse.SUPPRESS, help=told)
+
+
+def _no_browser(command: argparse.ArgumentParser) -> None:
+    told = "print the address instead of opening it"
+    command.add_argument("--no-browser", action="store_true", default=argparse.SUPPRESS, help=told)
 
 
 def _instructors(commands: Commands) -> None:

@@ -35,6 +35,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except LabError as error:
         print(f"lab.py: {error}", file=sys.stderr)
         return 1
+    except OSError as error:
+        if not isinstance(error.filename, str):
+            raise
+        cure = "name another path (an option of the command, or LABKIT_CACHE), or make this one yours to write to"
+        print(f"lab.py: {error.filename}: {error.strerror}. To mend it: {cure}", file=sys.stderr)
+        return 1
     except KeyboardInterrupt:
         return 130
 

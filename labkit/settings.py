@@ -46,7 +46,7 @@ class Settings:
     ) -> Settings:
         """Read the variables; a `model` or `base_url` that is given and not empty comes before its variable.
 
-        Raises SettingsError for an address that is not one.
+        Raises SettingsError for an address that is not one, and for a cache that can be no folder.
         """
 
         def text(name: str) -> str:
@@ -59,11 +59,23 @@ class Settings:
             base_url=normalize_base_url(address) if address else None,
             model=(model or "").strip() or text("MODEL") or None,
             api_key=text("API_KEY") or "not-needed",
-            cache=Path(folder).expanduser().resolve() if folder else platformdirs.user_cache_path(APP, False),
+            cache=_folder(folder) if folder else platformdirs.user_cache_path(APP, False),
             cloud_base_url=normalize_base_url(cloud, "CLOUD_BASE_URL") if cloud else None,
             cloud_model=text("CLOUD_MODEL") or None,
             cloud_api_key=text("CLOUD_API_KEY") or "not-needed",
         )
+
+
+def _folder(named: str) -> Path:
+    try:
+        path = Path(named).expanduser().resolve()
+        usable = next((place.is_dir() for place in (path, *path.parents) if place.exists()), True)
+    except (OSError, RuntimeError):  # a user that there is not; links in a circle
+        usable = False
+    if not usable:
+        cure = "let LABKIT_CACHE name a folder by its whole path, or leave it unset for the one of this user"
+        raise SettingsError(f"LABKIT_CACHE is {named!r}, which can be no folder", cure=cure)
+    return path
 
 
 def normalize_base_url(address: str, variable: str = "BASE_URL") -> str:

@@ -18,8 +18,10 @@ import nbformat
 import openai
 import pytest
 
-from labkit import arguments, cli, embedded, endpoints, npm, pages, ports
+from labkit import arguments, cli, embedded, endpoints, foreground, npm, pages, ports
 from labkit.listing import list_models
+from labkit.mock import MockEndpoint
+from labkit.workbook import copies, lab
 from tests.conftest import ROOT, serve, start
 
 if TYPE_CHECKING:
@@ -190,10 +192,60 @@ def test_error_is_one_line_with_its_cure(taken_port: int, arguments: list[str], 
     assert line.partition("To mend it: ")[2]
 
 
-def test_port_may_stand_before_the_command() -> None:
-    """It is not forgotten on the way to it."""
-    options = arguments.parser().parse_args(["--port", "9", "serve"])
-    assert (options.command, options.port) == ("serve", 9)
+@pytest.mark.parametrize(("place", "mended"), [("--out", "an option"), ("LABKIT_CACHE", "LABKIT_CACHE")])
+def test_path_that_cannot_be_is_one_line_with_its_cure(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], place: str, mended: str
+) -> None:
+    """A folder below a file, wherever it was named."""
+    file = tmp_path / "file"
+    file.touch()
+    with MockEndpoint() as mock:
+        monkeypatch.setenv("BASE_URL", mock.base_url)
+        if place == "--out":
+            status = cli.main(["report", "1", "--out", str(file / "report")])
+        else:
+            monkeypatch.setenv("LABKIT_CACHE", str(file / "cache"))
+            status = cli.main(["webgpu", "--no-browser"])
+    line = capsys.readouterr().err.splitlines()[-1]
+    assert status == 1
+    assert line.startswith("lab.py: ")
+    assert str(file) in line.partition("To mend it: ")[0]
+    assert mended in line.partition("To mend it: ")[2]
+
+
+@pytest.mark.parametrize("command", ["serve", "chat", "webgpu", "openwebui"])
+def test_options_may_stand_before_the_command_or_after_it(command: str) -> None:
+    """They are not forgotten on the way to it."""
+    told = ["--port", "9", *([] if command == "serve" else ["--no-browser"])]
+    for words in ([*told, command], [command, *told]):
+        options = arguments.parser().parse_args(words)
+        assert (options.command, options.port, options.no_browser) == (command, 9, command != "serve")
+    options = arguments.parser().parse_args([command])
+    assert (options.port, options.no_browser) == (None, False)
+
+
+def test_ctrl_c_gets_through_while_the_workbook_is_open(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Windows lets nothing through to a wait without an end, so JupyterLab is asked again and again."""
+
+    class Process:
+        asked = 0
+
+        def poll(self) -> None:
+            self.asked += 1
+            if self.asked > 1:
+                raise KeyboardInterrupt
+
+        def wait(self) -> None:
+            pytest.fail("a wait that nothing interrupts")
+
+    process = Process()
+    monkeypatch.setattr(lab, "jupyterlab", lambda *_: contextlib.nullcontext((process, "http://127.0.0.1/{name}")))
+    monkeypatch.setattr(lab, "wait_until_up", lambda *_: None)
+    monkeypatch.setattr(copies, "refresh", list)
+    monkeypatch.setattr(foreground, "_endpoint", contextlib.nullcontext)
+    monkeypatch.setattr(signal, "signal", lambda *_: None)  # it would be set for all that is tested after this
+    assert cli.main(["--no-browser"]) == 0
+    assert process.asked == 2
 
 
 def test_reset_gives_a_fresh_copy(tmp_path: Path) -> None:

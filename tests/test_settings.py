@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import FrozenInstanceError
 from pathlib import Path
 
@@ -57,6 +58,17 @@ def test_process_environment_is_read_by_default(monkeypatch: pytest.MonkeyPatch)
 def test_cache_may_begin_with_a_tilde() -> None:
     """Shells expand it, the settings of editors do not."""
     assert Settings.from_environment({"LABKIT_CACHE": "~/lab"}).cache == (Path.home() / "lab").resolve()
+
+
+@pytest.mark.parametrize("value", ["~no-such-user/x", "{file}", "{file}/x"])
+def test_cache_that_can_be_no_folder(tmp_path: Path, value: str) -> None:
+    """A slip in the variable is told with its name, before anything is written."""
+    file = tmp_path / "file"
+    file.touch()
+    folder = value.format(file=file)
+    with pytest.raises(SettingsError, match=f"^LABKIT_CACHE is {re.escape(repr(folder))}") as caught:
+        Settings.from_environment({"LABKIT_CACHE": folder})
+    assert "LABKIT_CACHE" in caught.value.cure
 
 
 def test_settings_stay_as_they_are() -> None:
