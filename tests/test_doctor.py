@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import socket
 from importlib import metadata
+from types import SimpleNamespace
 from typing import TYPE_CHECKING
 
 import pytest
@@ -39,15 +40,21 @@ def test_a_good_machine_is_well(capsys: pytest.CaptureFixture[str]) -> None:
     assert {"name", "ok", "detail", "cure"} == set(told["checks"][0])
 
 
-def test_it_fetches_no_model(own_cache: Path, capsys: pytest.CaptureFixture[str]) -> None:
+@pytest.mark.usefixtures("own_cache")
+def test_it_downloads_no_model_of_the_catalog(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     """What is not here is said with its size, and the JSON stays JSON."""
+    listed = SimpleNamespace(alias="big", variants=[], is_cached=False, info=SimpleNamespace(file_size_mb=3686))
+    manager = SimpleNamespace(catalog=SimpleNamespace(list_models=lambda: [listed]), urls=[], close=lambda: None)
+    monkeypatch.setattr(runtime, "_manager", lambda: manager)
+    monkeypatch.setenv("MODEL", "big")
     assert main(["doctor", "--json"]) == 1
     told = json.loads(capsys.readouterr().out)
     [check] = [check for check in told["checks"] if check["name"] == "Endpoint"]
     assert check["ok"] is False
-    assert "is not on this machine yet (93 MB)" in check["detail"]
+    assert "big is not on this machine yet (3686 MB)" in check["detail"]
     assert "python lab.py serve" in check["cure"]
-    assert not own_cache.exists()
 
 
 def test_with_a_dead_address_it_says_the_cure(

@@ -43,7 +43,7 @@ def _trusted(headers: dict[bytes, bytes]) -> bool:
 
 
 def _files(session: BaseSession) -> Path:
-    """Where the files of a session are, for a name that the page chooses: `/home/anna` would be anna's own folder."""
+    """Where the files of a session are. Its id comes from the page, and as a path it could name any folder here."""
     return FILES_DIRECTORY / hashlib.sha256(session.id.encode(errors="backslashreplace")).hexdigest()
 
 

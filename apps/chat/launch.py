@@ -109,7 +109,7 @@ def own_files() -> None:
     """Keep what chats hand out as files in a folder of this process, which only its user may read.
 
     Chainlit has one folder for all processes, which the first to end removes. In it the id of a session, which the
-    page chooses, would be a path: one such as `/home/anna` would be removed with the session.
+    page chooses, would be a path: a folder of that name would be removed with the session.
     """
     folder = Path(tempfile.mkdtemp(prefix="chat-"))
     chainlit.server.FILES_DIRECTORY = folder  # type: ignore[attr-defined] # removed at the end

@@ -80,7 +80,7 @@ class Report:
 
 
 def examine() -> Report:
-    """Look at everything. Starts Foundry Local if nothing serves yet, and stops it again; fetches no model."""
+    """Look at everything. Starts Foundry Local if nothing serves yet, and stops it; fetches nothing of the catalog."""
     settings = Settings.from_environment()
     looks: list[Callable[[], list[Check]]] = [
         _python,
