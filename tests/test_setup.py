@@ -307,7 +307,7 @@ def fresh_copy(place: Path) -> Path:
 
 
 @pytest.mark.lane
-@pytest.mark.timeout(900)
+@pytest.mark.timeout(1500)
 def test_units_pass_on_each_python(tmp_path: Path, subtests: pytest.Subtests) -> None:
     """From a fresh copy and an empty home to unit tests that pass, on the versions that this run is not."""
     units = "not (live or notebook or browser or lane)"
@@ -318,7 +318,7 @@ def test_units_pass_on_each_python(tmp_path: Path, subtests: pytest.Subtests) ->
             place = fresh_copy(tmp_path / f"{version[0]}.{version[1]}")
             # The versions share one download of what they share; everything else is each one's own.
             env = environment(place / "home", UV_CACHE_DIR=str(tmp_path / "uv"))
-            status, said = run([python, "lab.py", "test", "--", "-q", "-m", units, *SIDE_BY_SIDE], place, env, 400)
+            status, said = run([python, "lab.py", "test", "--", "-q", "-m", units, *SIDE_BY_SIDE], place, env, 700)
             assert status == 0, said[-5000:]
             assert " passed" in said
             shutil.rmtree(place)

@@ -357,7 +357,7 @@ def test_keys(chromium: Browser, url: str) -> None:
         state(page, "ready")
         assert page.locator("#log li").count() == 2
         page.keyboard.press("Enter")
-        state(page, "answering")
+        expect(page.locator("#log li")).to_have_count(4)
 
 
 def test_a_missing_model_says_the_command(chromium: Browser, cache_with_gguf: Path, tmp_path: Path) -> None:
