@@ -55,7 +55,7 @@ FIGURES: dict[str, tuple[Callable[[], Picture], tuple[str, ...]]] = {
     "streamed_or_whole": (lambda: plots.streamed_or_whole(TRACE, 0.15, LAB), ("streamed", "0.10", "0.15")),
     "buckets": (
         lambda: plots.buckets([(0.5, 2.0), (1.0, 5.0), (float("inf"), 5.0)], "s", "First token", SOURCE),
-        ("to 0.5", "2"),
+        ("0 to 0.5", "2"),
     ),
     "line": (lambda: plots.line([(0.0, 1.0, 0.0), (0.1, 2.0, 4.0)], SOURCE), ("under way", "2")),
     "tradeoff": (
@@ -121,7 +121,7 @@ def test_small_pictures_of_a_digit() -> None:
     """Ink is dark on light paper, each from 0 to 1 whatever it holds, and each says what it is."""
     images = {"drawn": np.linspace(0, 0.5, 100 * 100, dtype=np.float32), "prepared": np.eye(28, dtype=np.float32)}
     picture = plots.digits(images)
-    assert picture.alt == "Small pictures of a digit: drawn, prepared."
+    assert picture.alt == "Small pictures of a digit: drawn; prepared."
     assert picture.png().startswith(b"\x89PNG")
     assert picture.table is None
     assert [axes.get_title() for axes in picture.axes] == list(images)

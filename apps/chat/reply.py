@@ -10,10 +10,9 @@ import chainlit as cl
 from chainlit.utils import utc_now
 
 from history import shown
-from labkit import Answer, Connection, LabError, Router, stream
+from labkit import Answer, Connection, LabError, Router, listing, stream
 from labkit.events import End
 from labkit.latency import rate, ttft
-from labkit.listing import is_loopback
 from store import Checkpoint
 from words import words
 
@@ -87,7 +86,7 @@ def place(answer: Answer, route: Connection | Router) -> str:
     if decision and decision.place != "local":
         return str(decision.place)
     own = route.local if isinstance(route, Router) else route
-    return "local" if is_loopback(own.base_url) else "elsewhere"
+    return "local" if listing.is_loopback(own.base_url) else "elsewhere"
 
 
 def marks(answer: Answer, route: Connection | Router, ended: str) -> dict[str, Any]:

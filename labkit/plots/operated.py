@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from typing import TYPE_CHECKING
 
 from matplotlib.ticker import MaxNLocator
@@ -18,20 +19,18 @@ if TYPE_CHECKING:
 def buckets(counts: Sequence[tuple[float, float]], unit: str, what: str, source: Connection | str) -> Picture:
     """A cumulative histogram as Prometheus keeps it, pairs of upper bound and count, drawn as one bar a bucket."""
     shares = [count - before for (_, count), before in zip(counts, [0, *(count for _, count in counts)], strict=False)]
-    lows = [0.0, *(bound for bound, _ in counts)]
-    names = [
-        f"{low:g} to {bound:g}" if bound != float("inf") else f"above {low:g}"
-        for low, (bound, _) in zip(lows, counts, strict=False)
-    ]
+    bounds = ["0", *(f"{bound:g}".replace("inf", "∞") for bound, _ in counts)]
     picture = Picture(8, 2.9, f"One bar for each bucket of {what}, {sum(shares):.0f} observations in all.")
     axes = picture.add_subplot()
-    bars = axes.bar(range(len(names)), shares, color=BLUE, width=0.85)
+    bars = axes.bar(range(len(shares)), shares, color=BLUE, width=0.85)
     axes.bar_label(bars, [f"{share:.0f}" if share else "" for share in shares])
-    axes.set_xticks(range(len(names)), names)
+    # A bar stands between its two bounds; the last one has no upper bound.
+    axes.set_xticks([edge - 0.5 for edge in range(len(bounds))], bounds)
     axes.set(xlabel=f"{what} ({unit}), n = {sum(shares):.0f}", ylabel="observations")
     axes.yaxis.set_major_locator(MaxNLocator(integer=True))
     axes.margins(y=0.15)
     tidy(axes)
+    names = [f"{low} to {high}" for low, high in itertools.pairwise(bounds)]
     rows = tuple((name, f"{share:.0f}") for name, share in zip(names, shares, strict=True))
     picture.table = Table((f"bucket ({unit})", "n"), rows, measured=True)
     footer(picture, source)
