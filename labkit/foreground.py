@@ -89,7 +89,8 @@ def chat(options: argparse.Namespace) -> int:
     command += ["--host", options.host, "--port", str(port), *(["--headless"] if options.no_browser else [])]
     environ = os.environ | {"CHAINLIT_APP_ROOT": str(folder)}
     own = options.host if options.host not in EVERYWHERE else "127.0.0.1"
-    print(f"The chat starts, at\n  http://{own}:{port}\nEnd it with Ctrl-C here.", flush=True)
+    named = f"[{own}]" if ":" in own else own
+    print(f"The chat starts, at\n  http://{named}:{port}\nEnd it with Ctrl-C here.", flush=True)
     if os.name != "nt":
         os.execve(sys.executable, command, environ)  # so that whoever ends this process ends the app
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the app too, which ends in good order

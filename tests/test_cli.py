@@ -350,9 +350,9 @@ def test_lanes(
 
 
 @pytest.mark.skipif(os.name == "nt", reason="there the app is a child and not this process")
-@pytest.mark.parametrize("host", ["127.0.0.1", "0.0.0.0"])
+@pytest.mark.parametrize(("host", "shown"), [("127.0.0.1", "127.0.0.1"), ("0.0.0.0", "127.0.0.1"), ("::1", "[::1]")])
 def test_chat_says_where_it_starts(
-    host: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    host: str, shown: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     def becomes(*_: object) -> None:
         raise SystemExit(0)
@@ -363,4 +363,4 @@ def test_chat_says_where_it_starts(
         port = probe.getsockname()[1]
     with pytest.raises(SystemExit):
         cli.main(["chat", "--no-browser", "--host", host, "--port", str(port)])
-    assert f"http://127.0.0.1:{port}\n" in capsys.readouterr().out
+    assert f"http://{shown}:{port}\n" in capsys.readouterr().out
