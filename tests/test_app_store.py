@@ -336,6 +336,21 @@ def test_replicas_that_start_at_once_migrate_once(database: Database, prepare: C
         assert len(list((database.file.parent / "backups").glob("before-*.db"))) == 1
 
 
+def test_the_write_ahead_log_waits_for_who_writes(tmp_path: Path) -> None:
+    """Of two replicas that start at once, one writes while the other switches the log on; SQLite would not wait."""
+    file = tmp_path / "threads.db"
+    migrations.migrate(Database.at(file))
+    with contextlib.closing(sqlite3.connect(file, isolation_level=None, check_same_thread=False)) as other:
+        other.execute("PRAGMA journal_mode=DELETE")
+        other.execute("BEGIN IMMEDIATE")
+        later = threading.Timer(0.5, other.execute, ["COMMIT"])
+        later.start()
+        Database.at(file).run(migrations._write_ahead)
+        later.join()
+    with contextlib.closing(sqlite3.connect(file)) as another:
+        assert another.execute("PRAGMA journal_mode").fetchone() == ("wal",)
+
+
 # Backups.
 
 

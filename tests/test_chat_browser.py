@@ -110,7 +110,7 @@ def test_view_and_chat(installed: Path, workbook: Workbook, tmp_path: Path) -> N
         expect(said.get_by_text("[stopped]")).to_be_visible(timeout=3_000)
 
         page.evaluate(RUN, 4)
-        expect(page.get_by_text("hostile")).to_be_visible()
+        expect(page.get_by_text("hostile", exact=True)).to_be_visible()
         for index, count in ((5, "second 0"), (7, "third 0")):
             page.evaluate(RUN, index)
             expect(page.get_by_text("waiting for the first token")).to_be_visible(timeout=10_000)

@@ -4,14 +4,15 @@
 from __future__ import annotations
 
 import logging
+import time
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from sqlalchemy import inspect, text
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import DBAPIError, OperationalError
 
-from database import StoreError, transaction
+from database import BUSY, StoreError, transaction
 from snapshot import save_file, stamp
 
 if TYPE_CHECKING:
@@ -117,9 +118,26 @@ def _migrate(database: Database, connection: Connection) -> tuple[int, int]:
                 _keep(database.file, versions[0])
             for migration in MIGRATIONS[versions[-1] : versions[-1] + 1]:
                 _apply(connection, migration)
-    if database.file:  # the write-ahead log keeps what was committed when the power fails
-        connection.exec_driver_sql("PRAGMA journal_mode=WAL")
+    if database.file:
+        _write_ahead(connection)
     return versions[0], versions[-1]
+
+
+def _write_ahead(connection: Connection) -> None:
+    """Switch the write-ahead log on, which keeps what was committed when the power fails.
+
+    For this alone SQLite does not wait by itself while another process has the file.
+    """
+    give_up = time.monotonic() + BUSY
+    while True:
+        try:
+            connection.exec_driver_sql("PRAGMA journal_mode=WAL")
+        except OperationalError as error:
+            if "locked" not in str(error.orig) or time.monotonic() > give_up:
+                raise
+            time.sleep(0.02)
+        else:
+            return
 
 
 def refuse_newer(name: str, found: int) -> None:
