@@ -225,7 +225,7 @@ def test_what_the_reader_takes_is_no_silence(mock: MockEndpoint) -> None:
 
 @pytest.mark.parametrize("moment", ["connecting", "waiting for a slot", "before the first token"])
 def test_cancelling_early_closes_too(moment: str) -> None:
-    with MockEndpoint(Behaviour(first_token=5, slots=1)) as mock:
+    with MockEndpoint(Behaviour(first_token=60, slots=1)) as mock:
         if moment == "connecting":
             mock.fail(Fault.HANG)
 
@@ -242,9 +242,7 @@ def test_cancelling_early_closes_too(moment: str) -> None:
                 each.cancel()
                 with suppress(asyncio.CancelledError):
                     await each
-            assert await asyncio.to_thread(
-                wait_until, lambda: mock.counters.running == mock.counters.waiting == 0, seconds=1
-            )
+            assert await asyncio.to_thread(wait_until, lambda: mock.counters.running == mock.counters.waiting == 0)
             await lab.aclose()
             return answer
 
