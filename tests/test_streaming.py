@@ -65,7 +65,7 @@ def run(mock: MockEndpoint, question: str = "Count to 5.", **options: object) ->
     return asyncio.run(once())
 
 
-def wait_until(done: Callable[[], bool], seconds: float = 0.5) -> bool:
+def wait_until(done: Callable[[], bool], seconds: float = 5) -> bool:
     """Whether something comes true in time."""
     give_up = time.monotonic() + seconds
     while not done() and time.monotonic() < give_up:
@@ -160,7 +160,7 @@ async def _leave_the_loop(answer: Answer) -> None:
 
 async def _cancel(answer: Answer) -> None:
     task = asyncio.create_task(events(answer))
-    assert await asyncio.to_thread(wait_until, lambda: bool(answer.text), seconds=5)
+    assert await asyncio.to_thread(wait_until, lambda: bool(answer.text))
     task.cancel()
     with suppress(asyncio.CancelledError):
         await task
