@@ -70,7 +70,7 @@ def browsers() -> Iterator[tuple[Browser, Browser]]:
         browser.launch(playwright, path) as usual,
         browser.launch(playwright, path, little) as poor,
     ):
-        expect.set_options(timeout=60_000)  # the model is slow where another program has the processor
+        expect.set_options(timeout=150_000)  # the model is slow where another program has the processor
         yield usual, poor
         expect.set_options(timeout=5_000)
 
@@ -108,7 +108,7 @@ def context(chromium: Browser, engine: str = "", **options: Any) -> Iterator[Bro
     """A fresh profile, perhaps with another engine. Nothing may be asked of another host."""
     asked: set[str] = set()
     fresh = chromium.new_context(**{"viewport": {"width": 1100, "height": 900}} | options)
-    fresh.set_default_timeout(60_000)
+    fresh.set_default_timeout(150_000)
     fresh.on("request", lambda request: asked.add(request.url))
     if engine:
         fresh.route("**/vendor/wllama/index.min.js", lambda route: changed(route, engine))
