@@ -5,7 +5,7 @@ import sys
 from labkit.cli import main
 
 status = main()
-if "labkit.runtime" in sys.modules:  # it is slow to load, so not for this alone
+if "foundry_local_sdk" in sys.modules:  # a runtime was here; for other commands importing it takes too long
     from labkit import runtime
 
     runtime.leave(status)

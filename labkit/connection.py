@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import httpx2
 import openai
 
-from labkit import embedded, endpoints, network, runtime
+from labkit import choice, embedded, endpoints, network, runtime
 from labkit.errors import EndpointError, LabError
 from labkit.listing import is_loopback, list_models, resolve, shown
 from labkit.settings import PREFERRED, Settings, normalize_base_url
@@ -162,7 +162,7 @@ def connect(
 
 
 def _on_this_machine(settings: Settings, port: int, *, fetch: bool) -> Connection:
-    wanted = settings.model or runtime.choose(settings.cache, None).alias
+    wanted = settings.model or choice.choose(settings.cache, None).alias
     passed = ["BASE_URL is not set"]
     shared = endpoints.published(settings.cache)
     if not shared:

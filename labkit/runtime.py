@@ -6,23 +6,23 @@ This is the only module that names foundry-local-sdk 2.x. Its manager is one for
 from __future__ import annotations
 
 import contextlib
-import json
 import os
 import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, NoReturn
 
 from labkit import embedded
+from labkit.choice import Choice, choose
 from labkit.errors import FoundryError, ModelError
 from labkit.listing import resolve
 from labkit.progress import bar
-from labkit.settings import PREFERRED
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from foundry_local_sdk import Configuration, FoundryLocalManager, IModel
     from foundry_local_sdk.catalog import Catalog
 
@@ -58,30 +58,8 @@ class Runtime:
         return not closing.is_alive()
 
 
-@dataclass(frozen=True)
-class Choice:
-    """Which model to load, from which folder, and whether it is here already."""
-
-    alias: str
-    folder: Path
-    cached: bool
-    # The very build, where an id was asked for and not an alias.
-    variant: str | None = None
-
-
-def choose(cache: Path, model: str | None) -> Choice:
-    """The model that is meant: `model`, or with none phi-4-mini if it is here, else the embedded one."""
-    for folder in _catalog_folders(cache):
-        if found := _cached(folder, model or PREFERRED):
-            alias, variant = found
-            return Choice(alias, folder, cached=True, variant=variant)
-    if model is None or model.lower() in (embedded.ALIAS, embedded.NAME, embedded.MODEL_ID):
-        return Choice(embedded.ALIAS, embedded.folder(cache), embedded.is_installed(cache))
-    return Choice(model, _catalog_folders(cache)[0], cached=False)
-
-
 def start(cache: Path, model: str | None = None, *, port: int = 0, spare: bool = False, fetch: bool = True) -> Runtime:
-    """Load a model (see `choose`) and serve it on 127.0.0.1, on any free port by default.
+    """Load a model (see `labkit.choice`) and serve it on 127.0.0.1, on any free port by default.
 
     With `spare`, any free port does when somebody took `port` since it was looked at. A second call in one
     process joins the manager that runs. Raises FoundryError where the runtime is missing or fails, ModelError
@@ -211,41 +189,6 @@ def download(model: IModel) -> None:
             ) from error
 
 
-def _catalog_folders(cache: Path) -> tuple[Path, Path]:
-    """Where catalog models may lie: our own cache, then the one of Foundry Local's command line."""
-    return cache / "catalog", Path.home() / ".foundry" / "cache" / "models"
-
-
-def _cached(folder: Path, wanted: str) -> tuple[str, str | None] | None:
-    """The alias of a model that this folder both names in its catalog snapshot and holds whole; case is ignored.
-
-    Beside it the full id, where `wanted` is one or lacks only the version.
-    """
-    names = ("alias", "name", "id")
-    entries = [entry for entry in _list_in(folder / "foundry.modelinfo.json", "models") if isinstance(entry, dict)]
-    named = [
-        {name: str(entry.get(name)) for name in names}
-        for entry in entries
-        if wanted.lower() in {str(entry.get(name)).lower() for name in names}
-    ]
-    if not named:
-        return None
-    present = {name for path in folder.rglob("inference_model.json") for name in _list_in(path, "Name")}
-    here = next((entry for entry in named if entry["id"] in present), None)
-    if here is None:
-        return None
-    return here["alias"], None if here["alias"].lower() == wanted.lower() else here["id"]
-
-
-def _list_in(path: Path, field: str) -> list[Any]:
-    """A field of a JSON file as a list; nothing where the file is missing, broken or of another form."""
-    try:
-        value = json.loads(path.read_text(encoding="utf-8"))[field]
-    except (OSError, ValueError, KeyError, TypeError):
-        return []
-    return value if isinstance(value, list) else [value]
-
-
 class _NotFound(BaseHTTPRequestHandler):
     """Says 404 to everything."""
 
@@ -295,7 +238,7 @@ def _failure(error: BaseException, port: int) -> FoundryError:
 
 def leave(status: int) -> NoReturn:
     """End this process with a status, also where a runtime did not end: the SDK waits for that at exit, for ever."""
-    if "foundry_local_sdk" in sys.modules and _manager() is not None:
+    if _manager() is not None:
         for stream in (sys.stdout, sys.stderr):
             with contextlib.suppress(OSError):  # nobody reads it any more
                 stream.flush()

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
     Report = TypeVar("Report", pytest.TestReport, pytest.CollectReport)
 
+PHI = "Phi-4-mini-instruct-generic-cpu"
 ROOT = Path(__file__).resolve().parents[1]
 # Read here, before any test changes the environment.
 CACHE = Settings.from_environment({"LABKIT_CACHE": os.environ.get("LABKIT_CACHE", "")}).cache
@@ -170,6 +171,20 @@ def _close_runtime() -> None:
         manager = sys.modules["foundry_local_sdk"].FoundryLocalManager.instance
         if manager is not None:
             manager.close()
+
+
+def catalog_model(folder: Path, name: str = PHI, alias: str = "phi-4-mini", *, model: Path | None = None) -> None:
+    """Add a model to a folder of catalog models: its line in the snapshot, and its files, by default only a sign."""
+    snapshot = folder / "foundry.modelinfo.json"
+    place = folder / "Microsoft" / f"{name}-1"
+    if model:
+        link(model, place)
+        (place / "inference_model.json").unlink()
+    place.mkdir(parents=True, exist_ok=True)
+    (place / "inference_model.json").write_text(json.dumps({"Name": f"{name}:1"}), encoding="utf-8")
+    listed = json.loads(snapshot.read_text(encoding="utf-8"))["models"] if snapshot.exists() else []
+    models = [*listed, embedded.catalog_entry(alias, name)]
+    snapshot.write_text(json.dumps({"version": 1, "savedAtUnix": 1, "models": models}), encoding="utf-8")
 
 
 def without_proxies(monkeypatch: pytest.MonkeyPatch) -> None:

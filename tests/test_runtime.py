@@ -1,10 +1,9 @@
-"""Foundry Local in this process: which model, from where, and its beginning and end."""
+"""Foundry Local in this process: its beginning and end, and what it loads."""
 
 from __future__ import annotations
 
 import _thread
 import io
-import json
 import socket
 import subprocess
 import sys
@@ -17,10 +16,10 @@ import pytest
 from foundry_local_sdk.exception import FoundryLocalException
 
 from labkit import embedded, runtime
+from labkit.choice import Choice
 from labkit.errors import FoundryError, ModelError
 from labkit.listing import list_models
-from labkit.runtime import Choice
-from tests.conftest import ROOT, link
+from tests.conftest import PHI, ROOT, catalog_model
 
 if TYPE_CHECKING:
     import threading
@@ -31,22 +30,6 @@ if TYPE_CHECKING:
 
     Progress = Callable[[float], None]
 
-PHI = "Phi-4-mini-instruct-generic-cpu"
-
-
-def catalog_model(folder: Path, name: str = PHI, alias: str = "phi-4-mini", *, model: Path | None = None) -> None:
-    """Add a model to a folder of catalog models: its line in the snapshot, and its files, by default only a sign."""
-    snapshot = folder / "foundry.modelinfo.json"
-    place = folder / "Microsoft" / f"{name}-1"
-    if model:
-        link(model, place)
-        (place / "inference_model.json").unlink()
-    place.mkdir(parents=True, exist_ok=True)
-    (place / "inference_model.json").write_text(json.dumps({"Name": f"{name}:1"}), encoding="utf-8")
-    listed = json.loads(snapshot.read_text(encoding="utf-8"))["models"] if snapshot.exists() else []
-    models = [*listed, embedded.catalog_entry(alias, name)]
-    snapshot.write_text(json.dumps({"version": 1, "savedAtUnix": 1, "models": models}), encoding="utf-8")
-
 
 def test_import_loads_little() -> None:
     """`import labkit` is quick, and works where there is no runtime."""
@@ -55,49 +38,6 @@ def test_import_loads_little() -> None:
     loaded = {name.partition(".")[0] for name in done.stdout.split()}
     assert "labkit" in loaded
     assert loaded & {"openai", "numpy", "foundry_local_sdk", "onnx", "gguf", "httpx2", "IPython"} == set()
-
-
-@pytest.mark.parametrize("name", [None, embedded.ALIAS, embedded.NAME, embedded.MODEL_ID, embedded.ALIAS.title()])
-def test_embedded_model_is_chosen(own_cache: Path, name: str | None) -> None:
-    """By any of its names, and where nothing was chosen and phi-4-mini is not here."""
-    assert runtime.choose(own_cache, name) == Choice(embedded.ALIAS, embedded.folder(own_cache), cached=False)
-
-
-@pytest.mark.parametrize("name", [None, "phi-4-mini", PHI, f"{PHI}:1", "Phi-4-Mini"])
-@pytest.mark.parametrize("place", ["course", "foundry"])
-def test_catalog_model_that_is_here_is_chosen(own_cache: Path, tmp_path: Path, place: str, name: str | None) -> None:
-    """By any of its names, out of our own cache or that of Foundry Local's command line."""
-    folder = own_cache / "catalog" if place == "course" else tmp_path / "home" / ".foundry" / "cache" / "models"
-    catalog_model(folder)
-    choice = runtime.choose(own_cache, name)
-    assert (choice.folder, choice.cached) == (folder, True)
-
-
-def test_model_that_is_listed_and_not_here(own_cache: Path) -> None:
-    """A download that was cut off leaves the line and not the sign."""
-    catalog_model(own_cache / "catalog")
-    (own_cache / "catalog" / "Microsoft" / f"{PHI}-1" / "inference_model.json").unlink()
-    assert runtime.choose(own_cache, None).alias == embedded.ALIAS
-    assert runtime.choose(own_cache, "phi-4-mini") == Choice("phi-4-mini", own_cache / "catalog", cached=False)
-
-
-def test_other_models_do_not_stand_in(own_cache: Path) -> None:
-    """Only phi-4-mini goes before the embedded model unasked."""
-    catalog_model(own_cache / "catalog", "qwen-generic-cpu", "qwen")
-    assert runtime.choose(own_cache, None).alias == embedded.ALIAS
-    assert runtime.choose(own_cache, "qwen").cached
-
-
-@pytest.mark.parametrize("file", ["foundry.modelinfo.json", f"Microsoft/{PHI}-1/inference_model.json"])
-@pytest.mark.parametrize(
-    "content",
-    ["", "null", "[]", '"text"', "{}", '{"models": null}', '{"models": ["x"]}', '{"models": [{"alias": "a"}]}'],
-)
-def test_files_in_a_form_that_we_do_not_know(own_cache: Path, file: str, content: str) -> None:
-    """Other versions of Foundry Local write these files too; they hold nobody up."""
-    catalog_model(own_cache / "catalog")
-    (own_cache / "catalog" / file).write_text(content, encoding="utf-8")
-    assert runtime.choose(own_cache, None).alias == embedded.ALIAS
 
 
 def test_catalog_of_the_network_only_for_what_is_not_here(own_cache: Path) -> None:

@@ -125,7 +125,7 @@ class Guard:
         self.app = app
         names = {*OWN, *hosts}
         # A browser leaves the port out where it is the usual one; so does a proxy.
-        self.hosts = {f"{name}:{port}" for name in names} | (names if port == 80 else names - {*OWN})
+        self.hosts = {f"{name}:{port}" for name in names} | (names if port == 80 else names.difference(OWN))
         self.throttle = throttle or Throttle()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:

@@ -166,16 +166,16 @@ def _whole(copy: Path) -> Iterator[None]:
     """Make a copy under another name first, so that half of one is never taken for a whole one, nor left behind."""
     part = _part(copy)
     try:
-        try:
-            private(part)
-            yield
-            with part.open("rb+") as opened:
-                os.fsync(opened.fileno())
-            part.replace(copy)
-        finally:
-            part.unlink(missing_ok=True)
+        private(part)
+        yield
+        with part.open("rb+") as opened:
+            os.fsync(opened.fileno())
+        part.replace(copy)
     except (OSError, sqlite3.Error) as error:  # a full disk, a folder that is none
         why = error.strerror if isinstance(error, OSError) else str(error)
         raise StoreError(
             f"{copy} could not be written ({why})", cure="make room there, or move LABKIT_CACHE to another disk"
         ) from error
+    finally:
+        with contextlib.suppress(OSError):
+            part.unlink()

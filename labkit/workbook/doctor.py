@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 import psutil
 
-from labkit import browsers, embedded, ports, runtime
+from labkit import browsers, choice, embedded, ports, runtime
 from labkit.errors import LabError
 from labkit.explain import explain
 from labkit.settings import Settings
@@ -129,7 +129,7 @@ def _models(cache: Path) -> list[Check]:
         needed = Settings.from_environment().base_url is None
         return [Check("Foundry Local", False if needed else None, error.message, error.cure if needed else "")]
     version = metadata.version("foundry-local-sdk")
-    chosen = runtime.choose(cache, Settings.from_environment().model)
+    chosen = choice.choose(cache, Settings.from_environment().model)
     here = "here" if chosen.cached else "not here yet, the first start fetches it"
     return [
         Check("Foundry Local", True, f"SDK {version}, inside this Python"),
