@@ -1,7 +1,7 @@
 """Set up this workbook and run it: `python lab.py`, or `python lab.py --help` for the other commands.
 
 Needs Python 3.11, 3.12 or 3.13 and nothing else. Makes `.venv` beside this file, installs the locked packages
-into it, and hands its arguments to `python -m labkit` there. A second start sees that nothing changed.
+into it, and hands its arguments to `python -m coursekit` there. A second start sees that nothing changed.
 """
 
 import hashlib
@@ -30,7 +30,7 @@ def main() -> int:
             install(lock)
         except (OSError, subprocess.CalledProcessError, KeyboardInterrupt) as error:
             return fail(f"the set-up did not finish ({str(error) or 'interrupted'})", "see above, and run this again")
-    command = [str(PYTHON), "-m", "labkit", *arguments]
+    command = [str(PYTHON), "-m", "coursekit", *arguments]
     if os.name != "nt":
         os.execv(PYTHON, command)
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the child too, which ends in good order

@@ -20,11 +20,11 @@ from pathlib import Path
 from statistics import mean
 from typing import TYPE_CHECKING
 
-from labkit.capacity import Capacity, Measured
+from coursekit.capacity import Capacity, Measured
+from coursekit.figures import capacity
+from foundry_mock import Behaviour, MockEndpoint
 from labkit.connection import Connection, Source
 from labkit.latency import e2e, percentile, ttft
-from labkit.mock import Behaviour, MockEndpoint
-from labkit.plots import capacity
 from labkit.plots.picture import machine
 from labkit.streaming import stream
 from labkit.tables import Table

@@ -23,10 +23,10 @@ from uuid import uuid4
 import httpx2
 import socketio
 
-from labkit import ports
+from coursekit import ports
+from foundry_mock import Behaviour, MockEndpoint
 from labkit.connection import Connection, Source
 from labkit.latency import percentile, ttft
-from labkit.mock import Behaviour, MockEndpoint
 from labkit.plots.picture import machine
 from labkit.streaming import stream
 from labkit.tables import Table

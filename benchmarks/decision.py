@@ -13,10 +13,10 @@ import time
 from statistics import median
 from typing import TYPE_CHECKING
 
+from coursekit.routing_data import local_outcomes, tasks
 from labkit.connection import connect
 from labkit.latency import percentile
 from labkit.plots import machine
-from labkit.routing.data import local_outcomes, tasks
 from labkit.routing.privacy import find
 from labkit.routing.scorers import Embeddings, Keywords, Random, TaskTable, Tfidf, WordCount
 

@@ -17,13 +17,14 @@ from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
+from coursekit.errors import WorkbookError
+from coursekit.routing_data import CLOUD, OUTCOMES, Answered, Recording, fingerprint, read, tasks
+from coursekit.routing_data.graders import grade
 from labkit.connection import Connection, Source, connect
-from labkit.errors import LabError, SettingsError, StreamError, WorkbookError
+from labkit.errors import LabError, SettingsError, StreamError
 from labkit.plots import machine
 from labkit.routing.cloud import cloud
-from labkit.routing.data import CLOUD, OUTCOMES, Answered, Recording, fingerprint, read, tasks
 from labkit.routing.evaluation import wilson
-from labkit.routing.graders import grade
 from labkit.settings import Settings
 from labkit.streaming import stream
 from labkit.tables import Table
@@ -32,7 +33,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
     from pathlib import Path
 
-    from labkit.routing.graders import Task
+    from coursekit.routing_data.graders import Task
 
 TEMPERATURE = 0.0
 TRIES = 4

@@ -22,11 +22,11 @@ from statistics import median
 import nbformat
 import psutil
 
-from labkit.mock import Behaviour, MockEndpoint
+from coursekit.report import classroom
+from coursekit.report.job import Job
+from coursekit.report.run import run
+from foundry_mock import Behaviour, MockEndpoint
 from labkit.plots import machine
-from labkit.workbook.report import classroom
-from labkit.workbook.report.job import Job
-from labkit.workbook.report.run import run
 
 CELLS = [
     "from labkit import check, connect, stream",
@@ -127,7 +127,7 @@ def of_class(place: Path, mock: MockEndpoint, count: int) -> None:
     names = [f"s{number:03d}" for number in range(1, count + 1)]
     (place / "list.csv").write_text("\n".join(["folder", *names, ""]), encoding="utf-8")
     original, out = write(place / "course" / "01_a.ipynb", CELLS), place / "report"
-    command = [sys.executable, "-m", "labkit", "report", str(original), "--matrix", str(place / "list.csv")]
+    command = [sys.executable, "-m", "coursekit", "report", str(original), "--matrix", str(place / "list.csv")]
     command += ["--out", str(out), "--workers", "2", "--cell-seconds", "60"]
     start = time.perf_counter()
     sizes: list[int] = []

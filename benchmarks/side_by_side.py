@@ -25,10 +25,10 @@ import httpx2
 import psutil
 
 from benchmarks.chat import Visitor, health, start, until
-from labkit import openwebui, ports
+from coursekit import open_webui, ports
+from foundry_mock import Behaviour, MockEndpoint
 from labkit.connection import Connection, Source
 from labkit.latency import ttft
-from labkit.mock import Behaviour, MockEndpoint
 from labkit.plots.picture import machine
 from labkit.settings import Settings
 from labkit.streaming import stream
@@ -96,22 +96,22 @@ async def our_application(mock: MockEndpoint, place: Path) -> Seen:
     return Seen(size(Path(sys.prefix)), starts, memory, requests, first)
 
 
-async def open_webui(mock: MockEndpoint, place: Path, kind: openwebui.Kind, further: dict[str, str]) -> Seen:
+async def their_application(mock: MockEndpoint, place: Path, kind: open_webui.Kind, further: dict[str, str]) -> Seen:
     """Open WebUI, with what its environment file does not set."""
     cache = Settings.from_environment().cache
-    python = openwebui.install(cache, kind)
+    python = open_webui.install(cache, kind)
     lab = Connection(mock.base_url, mock.model, Source.BASE_URL)
     starts, first, requests, memory, account = [], [], 0, 0.0, {"email": "a@example.com", "password": str(uuid4())}
     for way in ("signup", "signin"):
         port = ports.pick(None, 3000)
-        with openwebui.running(python, lab, place, port, kind, further=further) as server:
+        with open_webui.running(python, lab, place, port, kind, further=further) as server:
             starts.append(server.seconds)
             with httpx2.Client(base_url=server.address, trust_env=False, timeout=60) as page:
                 told = page.post(f"/api/v1/auths/{way}", json={"name": "A"} | account).raise_for_status().json()
                 page.headers["Authorization"] = f"Bearer {told['token']}"
                 page.get("/api/models").raise_for_status()
                 before = mock.counters.started
-                openwebui.first_message(page, mock.model, "Count to 40.")
+                open_webui.first_message(page, mock.model, "Count to 40.")
                 await asyncio.sleep(6)  # the answer takes one second, and what follows it as long
                 requests = mock.counters.started - before
             through = Connection(f"{server.address}/api", mock.model, Source.BASE_URL, api_key=told["token"])
@@ -139,7 +139,7 @@ async def straight(mock: MockEndpoint) -> list[float]:
     return first
 
 
-async def main(kind: openwebui.Kind) -> None:
+async def main(kind: open_webui.Kind) -> None:
     found: dict[str, Seen] = {}
     default = {f"ENABLE_{name}_GENERATION": "true" for name in FLAGS}
     with MockEndpoint(Behaviour(first_token=0.2, rate=50)) as mock, tempfile.TemporaryDirectory() as folder:
@@ -147,8 +147,8 @@ async def main(kind: openwebui.Kind) -> None:
             (Path(folder) / name).mkdir()
         bare = await straight(mock)
         found["the workbook's application"] = await our_application(mock, Path(folder) / "own")
-        found[str(kind)] = await open_webui(mock, Path(folder) / "set", kind, {})
-        found["the same, its own defaults"] = await open_webui(mock, Path(folder) / "default", kind, default)
+        found[str(kind)] = await their_application(mock, Path(folder) / "set", kind, {})
+        found["the same, its own defaults"] = await their_application(mock, Path(folder) / "default", kind, default)
     rows = [
         (
             name,
@@ -169,4 +169,4 @@ async def main(kind: openwebui.Kind) -> None:
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--full", action="store_true", help="the whole of Open WebUI instead of the slim set")
-    asyncio.run(main(openwebui.FULL if parser.parse_args().full else openwebui.SLIM))
+    asyncio.run(main(open_webui.FULL if parser.parse_args().full else open_webui.SLIM))

@@ -220,7 +220,7 @@ def imports(python: Path, clone: Path, env: dict[str, str]) -> bool:
 
     good = line("import labkit", median("import labkit"), 0.25)
     line("from labkit import connect", median("from labkit import connect"))
-    pairs = [(wall(sys.executable, "lab.py"), wall(python, "-m", "labkit")) for _ in range(7)]
+    pairs = [(wall(sys.executable, "lab.py"), wall(python, "-m", "coursekit")) for _ in range(7)]
     return line("lab.py before labkit", statistics.median(whole - part for whole, part in pairs), 0.3) and good
 
 

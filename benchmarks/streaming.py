@@ -18,9 +18,9 @@ from typing import TYPE_CHECKING, Any
 import nbformat
 from nbclient import NotebookClient
 
+from foundry_mock import Behaviour, MockEndpoint
 from labkit.connection import Connection, Source
 from labkit.latency import tpot, ttft
-from labkit.mock import Behaviour, MockEndpoint
 from labkit.plots import machine
 from labkit.streaming import stream
 

@@ -15,11 +15,11 @@ from typing import TYPE_CHECKING
 import psutil
 from playwright.async_api import async_playwright
 
-from labkit import browsers, pages
-from labkit.digits import FOLDER, Digits
-from labkit.frontend import headless
+from coursekit.figures.raced import table
+from coursekit.webgpu import browsers, pages
+from coursekit.webgpu.digits import FOLDER, Digits
+from coursekit.webgpu.frontend import headless
 from labkit.plots.picture import machine
-from labkit.plots.raced import table
 from labkit.settings import Settings
 
 if TYPE_CHECKING:

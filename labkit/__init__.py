@@ -6,9 +6,9 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from labkit.chat_view import ChatView
     from labkit.connection import Connection, Health, Source, connect
     from labkit.errors import (
-        BrowserError,
         EndpointError,
         FetchError,
         FoundryError,
@@ -18,7 +18,6 @@ if TYPE_CHECKING:
         RoutingError,
         SettingsError,
         StreamError,
-        WorkbookError,
     )
     from labkit.events import Trace
     from labkit.explain import expect, explain
@@ -26,13 +25,10 @@ if TYPE_CHECKING:
     from labkit.routing.cloud import cloud
     from labkit.routing.router import Router
     from labkit.streaming import Answer, stream, stream_sync
-    from labkit.views import ChatView
-    from labkit.workbook.exercises import check, hint
 
 __version__ = "0.1.0"
 __all__ = [
     "Answer",
-    "BrowserError",
     "ChatView",
     "Connection",
     "EndpointError",
@@ -48,13 +44,10 @@ __all__ = [
     "Source",
     "StreamError",
     "Trace",
-    "WorkbookError",
-    "check",
     "cloud",
     "connect",
     "expect",
     "explain",
-    "hint",
     "measure",
     "stream",
     "stream_sync",
@@ -67,8 +60,7 @@ _HOMES = {
     "labkit.routing.router": {"Router"},
     "labkit.events": {"Trace"},
     "labkit.streaming": {"Answer", "stream", "stream_sync"},
-    "labkit.views": {"ChatView"},
-    "labkit.workbook.exercises": {"check", "hint"},
+    "labkit.chat_view": {"ChatView"},
 }
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from labkit import embedded
+from labkit._smollm import embedded
 from labkit.settings import PREFERRED
 
 

@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, Any
 import httpx2
 import openai
 
-from labkit import choice, embedded, endpoints, network, runtime
+from labkit import choice, endpoints, foundry, network
+from labkit._smollm import embedded
 from labkit.errors import EndpointError, LabError
 from labkit.listing import is_loopback, list_models, resolve, shown
 from labkit.settings import PREFERRED, Settings, normalize_base_url
@@ -65,7 +66,7 @@ class Connection:
     api_key: str = field(default="not-needed", repr=False)
     passed: tuple[str, ...] = ()
     retries: int = RETRIES
-    _runtime: runtime.Runtime | None = field(default=None, repr=False)
+    _runtime: foundry.Runtime | None = field(default=None, repr=False)
 
     @cached_property
     def client(self) -> openai.OpenAI:
@@ -182,7 +183,7 @@ def _on_this_machine(settings: Settings, port: int, *, fetch: bool) -> Connectio
             return Connection(service, chosen, Source.SERVICE, passed=tuple(passed))
         except LabError as error:
             passed.append(f"Foundry Local service: {error.message}")
-    started = runtime.start(settings.cache, settings.model, port=port, spare=True, fetch=fetch)
+    started = foundry.start(settings.cache, settings.model, port=port, spare=True, fetch=fetch)
     return Connection(
         started.base_url,
         started.model,
@@ -198,7 +199,7 @@ def foundry_service() -> str | None:
     Its port changes, so the `foundry` command is asked where there is one; else the port is tried on which
     courses and samples expect it.
     """
-    candidates = [f"http://127.0.0.1:{runtime.PORT}/v1"]
+    candidates = [f"http://127.0.0.1:{foundry.PORT}/v1"]
     if command := shutil.which("foundry"):
         try:
             done = subprocess.run([command, "service", "status"], capture_output=True, timeout=5, check=False)

@@ -8,9 +8,7 @@ LabError
 ├── StreamError        an answer that broke off or fell silent; what had come is kept
 ├── RoutingError       no model may or can answer; what was tried is said
 ├── FoundryError       the Foundry Local runtime is missing on this machine, or failed
-├── BrowserError       a browser that is there, and failed at what was asked of it
-├── FetchError         a file that could not be fetched, or is not the file it should be
-└── WorkbookError      a notebook or a copy of one that is not there
+└── FetchError         a file that could not be fetched, or is not the file it should be
 """
 
 from __future__ import annotations
@@ -64,13 +62,5 @@ class FoundryError(LabError):
     """The Foundry Local runtime is missing on this machine, or failed."""
 
 
-class BrowserError(LabError):
-    """A browser is there, and failed at what was asked of it."""
-
-
 class FetchError(LabError):
     """A file could not be fetched, or is not the file it should be."""
-
-
-class WorkbookError(LabError):
-    """A notebook, or a student's copy of one, is not there."""

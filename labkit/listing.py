@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Any
 
 import httpx2
 
-from labkit import embedded, network
+from labkit import network
+from labkit._smollm import embedded
 from labkit.errors import EndpointError, ModelError
 from labkit.settings import PREFERRED
 

@@ -46,18 +46,20 @@ class Settings:
     ) -> Settings:
         """Read the variables; a `model` or `base_url` that is given and not empty comes before its variable.
 
+        MODEL belongs to BASE_URL or to this machine, so it is not read for a `base_url` that is given.
         Raises SettingsError for an address that is not one, and for a cache that can be no folder.
         """
 
         def text(name: str) -> str:
             return environ.get(name, "").strip()
 
-        address = (base_url or "").strip() or text("BASE_URL")
+        given = (base_url or "").strip()
+        address = given or text("BASE_URL")
         cloud = text("CLOUD_BASE_URL")
         folder = text("LABKIT_CACHE")
         return cls(
             base_url=normalize_base_url(address) if address else None,
-            model=(model or "").strip() or text("MODEL") or None,
+            model=(model or "").strip() or (text("MODEL") if not given else "") or None,
             api_key=text("API_KEY") or "not-needed",
             cache=_folder(folder) if folder else platformdirs.user_cache_path(APP, False),
             cloud_base_url=normalize_base_url(cloud, "CLOUD_BASE_URL") if cloud else None,

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import logging
 import time
 import weakref
 from contextlib import aclosing, contextmanager, suppress
@@ -17,7 +18,6 @@ from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 import httpx2
 import openai
 
-from labkit import sidecar
 from labkit.connection import TIMEOUT
 from labkit.errors import EndpointError, LabError, StreamError
 from labkit.events import End, Failure, Finish, FirstToken, Text, Trace, Usage
@@ -32,6 +32,8 @@ if TYPE_CHECKING:
     Message = Mapping[str, Any]
 
 
+# For observers: each answer that ends is a record at level INFO, with `connection` and `trace`, never with its text.
+ANSWERS = logging.getLogger("labkit.answers")
 # As long as the connection waits for bytes: a local model may need long for a long prompt.
 SILENCE = 120.0
 # As long as a body may take to end after [DONE] before its connection is given up.
@@ -118,7 +120,7 @@ class _Reader:
             raise self.trace.error from error
         finally:
             self.trace.end = time.perf_counter()
-            sidecar.note_answer(self.connection, self.trace)
+            ANSWERS.info("an answer ended", extra={"connection": self.connection, "trace": self.trace})
 
     def _judge(self, error: Exception) -> tuple[LabError, End]:
         """An error in labkit's words, and what it means for the answer."""

@@ -18,7 +18,8 @@ from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 import pytest
 
-from labkit import embedded, runtime
+from labkit import foundry
+from labkit._smollm import embedded
 from labkit.settings import Settings
 
 if TYPE_CHECKING:
@@ -151,7 +152,7 @@ def own_machine(
     folder = tmp_path / "Åsa's cache"
     (tmp_path / "home").mkdir(exist_ok=True)
     monkeypatch.setenv("LABKIT_CACHE", str(folder))
-    monkeypatch.setattr(runtime, "PORT", closed_port)
+    monkeypatch.setattr(foundry, "PORT", closed_port)
     places = os.environ.get("PATH", "").split(os.pathsep)
     monkeypatch.setenv("PATH", os.pathsep.join(place for place in places if not shutil.which("foundry", path=place)))
     if marks.isdisjoint({"notebook", "browser", "lane"}):  # those need this user's pip, browser or kernels
@@ -201,7 +202,7 @@ def own_cache() -> Path:
 
 @dataclass(frozen=True)
 class Serving:
-    """A process of `python -m labkit serve` that has said READY."""
+    """A process of `python -m coursekit serve` that has said READY."""
 
     process: subprocess.Popen[str]
     base_url: str
@@ -210,7 +211,7 @@ class Serving:
 
 @contextlib.contextmanager
 def serve(cache: Path, *arguments: str) -> Iterator[Serving]:
-    """Run `python -m labkit serve` over a cache. Whoever asks for it ends it; what is left then is killed."""
+    """Run `python -m coursekit serve` over a cache. Whoever asks for it ends it; what is left then is killed."""
     cache.mkdir(parents=True, exist_ok=True)
     with (
         (cache / "serve.log").open("w+", encoding="utf-8") as log,
@@ -227,9 +228,9 @@ def serve(cache: Path, *arguments: str) -> Iterator[Serving]:
 
 @contextlib.contextmanager
 def start(*arguments: str, cache: Path, stderr: Any = subprocess.PIPE) -> Iterator[subprocess.Popen[str]]:
-    """Run `python -m labkit` in a process of its own; what is left of it at the end is killed."""
+    """Run `python -m coursekit` in a process of its own; what is left of it at the end is killed."""
     process = subprocess.Popen(
-        [sys.executable, "-m", "labkit", *arguments],
+        [sys.executable, "-m", "coursekit", *arguments],
         cwd=ROOT,
         env=os.environ | {"LABKIT_CACHE": str(cache)},
         stdin=subprocess.DEVNULL,

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
-from labkit import npm
+from coursekit.webgpu import npm
 from labkit.errors import FetchError
 from labkit.settings import Settings
 

@@ -97,35 +97,6 @@ def waterfall(trace: Trace, lab: Connection) -> Picture:
     return picture
 
 
-def tokens_over_time(traces: Mapping[str, Trace], lab: Connection) -> Picture:
-    """How many chunks had come at each moment, a line for each answer, from its own request on."""
-    picture = Picture(7.5, 3.8, f"Steps that rise with time, one line for each of {', '.join(traces)}.")
-    axes = picture.add_subplot()
-    for (name, trace), (colour, line, _) in zip(traces.items(), STYLES, strict=False):
-        times = [stamp - trace.request for stamp in trace.chunks]
-        axes.step(
-            [0, *times],
-            range(len(times) + 1),
-            where="post",
-            color=colour,
-            linestyle=line,
-            label=f"{name} (n = {len(times)})",
-        )
-    axes.set(xlabel="seconds since the request", ylabel="chunks so far")
-    axes.legend(frameon=False)
-    tidy(axes)
-    picture.table = Table(
-        ("answer", "chunks", "first (s)", "last (s)"),
-        tuple(
-            (name, str(len(times)), *(f"{times[end]:.2f}" if times else "none" for end in (0, -1)))
-            for name, times in ((name, [at - trace.request for at in trace.chunks]) for name, trace in traces.items())
-        ),
-        measured=True,
-    )
-    footer(picture, lab)
-    return picture
-
-
 def ecdf(series: Mapping[str, Sequence[float]], unit: str, what: str, lab: Connection) -> Picture:
     """The share of values at or below each value, with p50, p90 and p99 marked."""
     picture = Picture(

@@ -1,4 +1,4 @@
-"""The other half of a router: a real cloud endpoint where one is set, else a simulated one that says so everywhere."""
+"""The other half of a router: a cloud endpoint, what it costs, and whether it is real."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 from labkit.connection import Connection, Source
 from labkit.errors import SettingsError
 from labkit.listing import is_loopback
-from labkit.mock import Behaviour, MockEndpoint
 from labkit.settings import Settings
 
 if TYPE_CHECKING:
@@ -29,19 +28,21 @@ class Price:
         return (self.prompt * (trace.prompt_tokens or 0) + self.answer * trace.tokens) / 1e6
 
 
-# Round figures in the order of what small cloud models cost, invented for the lesson.
-SIMULATED_PRICE = Price(1.0, 4.0)
-SIMULATED = Behaviour(first_token=0.4, rate=80.0, slots=64, context=32_768, model="simulated-cloud-generic-cpu:1")
+def _nothing() -> None:
+    """Nothing serves a real cloud here, so nothing is to be stopped."""
 
 
 @dataclass(frozen=True)
 class Cloud:
-    """A connection to a cloud, what it costs (None: not known), and whether it is simulated. Close it after use."""
+    """A connection to a cloud, its price (None: not known), and whether it is simulated. Close it after use.
+
+    `stop` ends what serves a simulated one.
+    """
 
     connection: Connection
     price: Price | None
     simulated: bool
-    mock: MockEndpoint | None = field(default=None, repr=False)
+    stop: Callable[[], None] = field(default=_nothing, repr=False, compare=False)
 
     @property
     def name(self) -> str:
@@ -51,8 +52,7 @@ class Cloud:
     def close(self) -> None:
         """Close the connection's plain client, and end the simulation."""
         self.connection.close()
-        if self.mock:
-            self.mock.stop()
+        self.stop()
 
     def __enter__(self) -> Cloud:
         return self
@@ -64,13 +64,12 @@ class Cloud:
 def cloud(price: Price | None = None, *, say: Callable[[str], None] = print) -> Cloud:
     """The cloud of CLOUD_BASE_URL, CLOUD_API_KEY and CLOUD_MODEL (Azure OpenAI or any compatible endpoint).
 
-    With none of them set: a simulated one, that is, the mock with 0.4 s to the first token, 80 tokens a second and an
-    invented price. Nothing is asked of the endpoint yet. Raises SettingsError where they are set by half, or would
+    Nothing is asked of the endpoint yet. Raises SettingsError where they are not set, or only in part, or would
     send the key and the messages over a network unencrypted.
     """
     connection = chosen(Settings.from_environment())
     if connection is None:
-        return simulated(price or SIMULATED_PRICE, say=say)
+        raise SettingsError("CLOUD_BASE_URL is not set", cure="set CLOUD_BASE_URL, CLOUD_MODEL and CLOUD_API_KEY")
     say(str(connection))
     return Cloud(connection, price, simulated=False)
 
@@ -93,13 +92,3 @@ def chosen(settings: Settings) -> Connection | None:
             "CLOUD_BASE_URL would send your key and messages unencrypted", cure="use the address that begins with https"
         )
     return Connection(settings.cloud_base_url, settings.cloud_model, Source.CLOUD, settings.cloud_api_key, retries=0)
-
-
-def simulated(
-    price: Price = SIMULATED_PRICE, behaviour: Behaviour = SIMULATED, *, say: Callable[[str], None] = print
-) -> Cloud:
-    """A simulated cloud: the mock on loopback, with a network's delay and a price."""
-    mock = MockEndpoint(behaviour).start()
-    connection = Connection(mock.base_url, mock.model, Source.SIMULATED, retries=0)
-    say(f"{connection}\n  its answers are fixed texts, its delays and prices invented")
-    return Cloud(connection, price, simulated=True, mock=mock)

@@ -1,0 +1,191 @@
+"""Checks of notebook 03. Each takes the student's answer and returns what is missing, or None."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from coursekit.exercises import Exercise
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+# What exercise 03.4 is tested on, and what its scorer must reach there.
+HELD_OUT = ("arithmetic", "facts", "facts-swedish")
+GOAL = 0.55
+
+
+def mentions(answer: Callable[[str, str], bool]) -> str | None:
+    """03.1: whole words."""
+    cases = [
+        ("How does it work?", "how", True, "a capital letter"),
+        ("Tell me how.", "how", True, "a full stop after it"),
+        ("Show me the weather.", "how", False, "a piece of a word"),
+        ("A classical sonata", "class", False, "the beginning of a word"),
+        ("Think about it step by step, please.", "step by step", True, "a phrase"),
+        ("step by stepping stone", "step by step", False, "a phrase that ends inside a word"),
+        ("Why?", "how", False, "another word"),
+        ("(why)", "why", True, "brackets around it"),
+        ("Hur stor är lönnen?", "lön", False, "a piece of a Swedish word"),
+        ("Var är min fåtölj?", "lj", False, "the end of a Swedish word"),
+        ("Vad är min lön?", "lön", True, "a Swedish word"),
+        ("", "how", False, "an empty text"),
+        ("I use C++ daily", "c", True, "a word before other signs"),
+    ]
+    for text, phrase, expected, what in cases:
+        given = answer(text, phrase)
+        if given is not expected:
+            return f"With {what} ({text!r}, {phrase!r}) it gave {given!r}; expected {expected}."
+    return None
+
+
+def threshold_for(answer: Callable[[list[float], float], float | None]) -> str | None:
+    """03.2: the threshold that a budget allows."""
+    cases: list[tuple[list[float], float, float | None, str]] = [
+        ([0.1, 0.2, 0.3, 0.4], 0.5, 0.3, "half of four scores"),
+        ([0.4, 0.1, 0.3, 0.2], 0.25, 0.4, "scores in no order"),
+        ([0.1, 0.2, 0.3, 0.4], 1.0, 0.1, "a budget for all"),
+        ([0.1, 0.2, 0.3, 0.4], 0.0, None, "no budget"),
+        ([0.5, 0.5, 0.5, 0.9], 0.5, 0.9, "three equal scores, which go together"),
+        ([0.5, 0.5, 0.5, 0.5], 0.5, None, "equal scores only"),
+        ([0.1, 0.2, 0.3], 0.5, 0.3, "a share that is no whole number of scores"),
+    ]
+    for scores, share, expected, what in cases:
+        before = list(scores)
+        given = answer(scores, share)
+        if scores != before:
+            return "It changed the list that it was given. sorted(...) makes a new one."
+        if given != expected:
+            return f"With {what} ({scores}, {share:g}) it gave {given!r}; expected {expected!r}."
+    return None
+
+
+def is_card(answer: Callable[[str], bool]) -> str | None:
+    """03.3: Luhn's rule."""
+    cases = [
+        ("4111111111111111", True, "a test number"),
+        ("4111 1111-1111 1111", True, "spaces and hyphens"),
+        ("4111111111111112", False, "a wrong check digit"),
+        ("1411111111111111", False, "two digits that changed places"),
+        ("378282246310005", True, "15 digits: count from the right"),
+        ("5555555555554444", True, "doubles above 9"),
+        ("18", False, "two digits, though the sum is right"),
+        ("41111111111111110000", False, "20 digits"),
+        ("4111x1111x1111x1111", False, "letters in between"),
+        ("", False, "an empty text"),
+    ]
+    for text, expected, what in cases:
+        given = answer(text)
+        if given is not expected:
+            return f"With {what} ({text!r}) it gave {given!r}; expected {expected}."
+    return None
+
+
+@dataclass(frozen=True)
+class _Told:
+    """The student's function as a scorer."""
+
+    function: Callable[[str], float]
+
+    def score(self, messages: Sequence[Mapping[str, Any]]) -> float:
+        return float(self.function(messages[-1]["content"]))
+
+
+def my_score(answer: Callable[[str], float]) -> str | None:
+    """03.4: a scorer that beats word count on domains that it has not seen."""
+    from coursekit import routing_data
+    from labkit.errors import RoutingError
+    from labkit.routing.evaluation import evaluate
+
+    rows = [
+        (task.prompt, near.correct, far.correct)
+        for task, near, far in zip(
+            routing_data.tasks(), routing_data.local_outcomes(), routing_data.cloud_outcomes(), strict=True
+        )
+        if task.domain in HELD_OUT
+    ]
+    prompts, near_right, far_right = zip(*rows, strict=True)
+    given = [answer(prompt) for prompt in prompts]
+    if not all(isinstance(score, int | float) and 0 <= score <= 1 for score in given):
+        return "A score must be a number from 0 to 1, for every question."
+    try:
+        apgr = evaluate(_Told(answer), prompts, near_right, far_right, resamples=50).apgr.value
+    except RoutingError as error:
+        return f"{error.message}."
+    if apgr < GOAL:
+        return f"APGR {apgr:.2f} on {', '.join(HELD_OUT)} (n = {len(rows)}); it needs {GOAL:.2f}, chance has 0.50."
+    return None
+
+
+def again(answer: Callable[[int | str, bool], bool]) -> str | None:
+    """03.5: which failures may pass."""
+    cases: list[tuple[int | str, bool, bool, str]] = [
+        (429, False, True, "too many requests just now"),
+        (500, False, True, "a fault inside the endpoint"),
+        (503, False, True, "an endpoint that is overloaded"),
+        ("dropped", False, True, "a connection that broke before any text"),
+        ("no connection", False, True, "nobody listened, perhaps for a moment"),
+        (401, False, False, "a wrong key, which stays wrong"),
+        (404, False, False, "a model that is not there"),
+        (400, False, False, "a request that is refused for itself"),
+        ("timed out", False, False, "silence, which has cost its time already"),
+        ("dropped", True, False, "a connection that broke after text was shown"),
+        (500, True, False, "a fault after text was shown"),
+    ]
+    for what, shown, expected, why in cases:
+        given = answer(what, shown)
+        if given is not expected:
+            return f"For {what!r} with shown={shown} ({why}) it gave {given!r}; expected {expected}."
+    return None
+
+
+EXERCISES = [
+    Exercise(
+        "03.1",
+        "whole words",
+        (
+            "Take both apart into words first. What is a word? A run of letters and digits, in any language.",
+            r"""words = re.findall(r"\w+", text.lower()); put one space between them and one at each end, and look """
+            "for the phrase with a space at each end.",
+        ),
+        mentions,
+    ),
+    Exercise(
+        "03.2",
+        "a threshold of your own",
+        (
+            "Try the different scores as the threshold, from the smallest up, and count how many scores reach each.",
+            "for score in sorted(set(scores)): if sum(other >= score for other in scores) <= share * len(scores): "
+            "return score",
+        ),
+        threshold_for,
+    ),
+    Exercise(
+        "03.3",
+        "the check digit of a card",
+        (
+            "Remove spaces and hyphens, then make sure that only digits are left, and how many.",
+            "digits[-1::-2] are added as they are; of digits[-2::-2] each doubled value adds "
+            "d * 2 - 9 when that is above 9.",
+        ),
+        is_card,
+    ),
+    Exercise(
+        "03.4",
+        "beat word count where you have never been",
+        (
+            "What does a small English model find hard? Look at the language of a question, and for signs of sums.",
+            "Give 0.9 to a question with å, ä, ö or common Swedish words, 0.6 to one with digits, 0.2 to the others.",
+        ),
+        my_score,
+    ),
+    Exercise(
+        "03.5",
+        "ask again?",
+        (
+            "First: was text shown? Then sort the rest into what may pass by itself and what stays wrong.",
+            "Not shown, and (429, or 500 and above, or dropped, or no connection).",
+        ),
+        again,
+    ),
+]

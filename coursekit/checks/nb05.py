@@ -1,0 +1,150 @@
+"""Checks of notebook 05. Each takes the student's answer and returns what is missing, or None."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+from coursekit.exercises import Exercise
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+
+def probabilities(answer: Callable[[list[float]], list[float]]) -> str | None:
+    """05.1: from logits to probabilities."""
+    third = [1 / 3] * 3
+    cases = [
+        ([0.0, 0.0, 0.0], third, "three equal logits"),
+        ([math.log(1), math.log(2), math.log(5)], [0.125, 0.25, 0.625], "the logarithms of 1, 2 and 5"),
+        ([-3.0, -3.0, -3.0], third, "negative logits"),
+        ([1000.0, 1000.0, 1000.0], third, "very large logits, whose exponential no float can hold"),
+        ([-1000.0, -1000.0, -1000.0], third, "very small logits, whose exponentials are all zero"),
+        ([5.0], [1.0], "a single one"),
+    ]
+    for logits, expected, what in cases:
+        before = list(logits)
+        try:
+            given = [float(each) for each in answer(logits)]
+        except (OverflowError, ZeroDivisionError) as error:
+            large = max(map(abs, before)) >= 1000
+            missing = "Take the largest logit off all first." if large else "Raise e to the power of each logit first."
+            return f"With {what} ({before}) it failed: {type(error).__name__}. {missing}"
+        if logits != before:
+            return "It changed the list that it was given. Make a new one."
+        if len(given) != len(expected) or not all(map(_close, given, expected)):
+            return f"With {what} ({before}) it gave {given}; expected {[round(each, 3) for each in expected]}."
+    return None
+
+
+def _close(one: float, other: float) -> bool:
+    return math.isclose(one, other, abs_tol=1e-6)
+
+
+def shift(answer: Callable[[list[list[float]]], tuple[int, int]]) -> str | None:
+    """05.2: how far a drawing has to move."""
+    cases: list[tuple[list[tuple[int, int, float]], tuple[int, int], str]] = [
+        ([(0, 0, 1.0), (1, 1, 1.0)], (13, 13), "ink in the upper left corner"),
+        ([(26, 26, 1.0), (27, 27, 1.0)], (-13, -13), "ink in the lower right corner"),
+        ([(0, 26, 1.0), (1, 27, 1.0)], (13, -13), "ink in the upper right corner"),
+        ([(13, 13, 1.0), (14, 14, 1.0)], (0, 0), "ink in the very middle"),
+        ([(4, 10, 1.0), (9, 14, 0.5)], (8, 2), "a dark point, and one half as dark below it"),
+        ([(2, 20, 0.2), (3, 23, 0.2)], (11, -8), "pale ink"),
+    ]
+    for ink, expected, what in cases:
+        picture = [[0.0] * 28 for _ in range(28)]
+        for row, column, amount in ink:
+            picture[row][column] = amount
+        given = answer(picture)
+        if given is None or len(given) != 2:
+            return f"It gave {given!r}; expected two whole numbers: rows down and columns to the right."
+        if tuple(given) != expected:
+            return f"With {what} it gave {tuple(given)}; expected {expected} (rows down, columns to the right)."
+    return None
+
+
+def summary(answer: Callable[[list[float]], tuple[float, float]]) -> str | None:
+    """05.3: what a row of timings says."""
+    cases = [
+        ([20.0, 1.0, 2.0, 3.0], (20.0, 2.0), "a slow first run"),
+        ([20.0, 3.0, 1.0, 2.0], (20.0, 2.0), "runs that are not in order"),
+        ([20.0, 1.0, 1.0, 100.0], (20.0, 1.0), "one run that was disturbed"),
+        ([20.0, 1.0, 2.0, 3.0, 4.0], (20.0, 2.5), "an even number of runs after the first"),
+        ([7.0, 5.0], (7.0, 5.0), "two runs"),
+    ]
+    for taken, expected, what in cases:
+        given = answer(list(taken))
+        if given is None or len(given) != 2:
+            return f"It gave {given!r}; expected two numbers: the first run, and the median of the others."
+        if not all(map(_close, given, expected)):
+            return f"With {what} ({taken}) it gave {tuple(given)}; expected {expected}."
+    return None
+
+
+def headers(answer: Callable[[str | None, set[str]], dict[str, str]]) -> str | None:
+    """05.4: which page may read an answer."""
+    ours = {"http://127.0.0.1:5173"}
+    allowed = "http://127.0.0.1:5173"
+    cases = [
+        (allowed, allowed, "our page"),
+        ("http://evil.example", None, "a page elsewhere"),
+        ("http://127.0.0.1:5173.evil.example", None, "a page whose name begins like ours"),
+        ("null", None, "a file, or a frame in a sandbox"),
+        (None, None, "a program that is no browser"),
+    ]
+    for origin, expected, what in cases:
+        given = answer(origin, set(ours))
+        if not isinstance(given, dict):
+            return f"It gave {given!r}; expected a dictionary of headers."
+        named = {name.lower(): value for name, value in given.items()}
+        value = named.get("access-control-allow-origin")
+        if value == "*":
+            return f"For {what} (Origin {origin}) it allows everybody: '*'. Then each page that you visit may read."
+        if value != expected:
+            shown = "no such header" if value is None else repr(value)
+            wanted = "none" if expected is None else repr(expected)
+            return f"For {what} (Origin {origin}), Access-Control-Allow-Origin: {shown}; expected {wanted}."
+        if named.get("vary", "").lower() != "origin":
+            told = "The answer depends on the Origin: say so with Vary: Origin, or a cache gives it to another page."
+            return f"For {what} (Origin {origin}) there is no Vary. {told}"
+    return None
+
+
+EXERCISES = [
+    Exercise(
+        "05.1",
+        "from logits to probabilities",
+        (
+            "e to the power of each, divided by the sum of all of them. The same number off all changes nothing.",
+            "top = max(logits); raised = [math.exp(each - top) for each in logits]; then divide by sum(raised).",
+        ),
+        probabilities,
+    ),
+    Exercise(
+        "05.2",
+        "how far to move",
+        (
+            "The centre of mass is the mean of the rows, each weighted with its ink; the same for the columns.",
+            "mass = sum of all ink; row = sum(ink * y) / mass; the middle of 28 rows is 13.5; round(13.5 - row).",
+        ),
+        shift,
+    ),
+    Exercise(
+        "05.3",
+        "what a row of timings says",
+        (
+            "taken[0] is the first run. Of the others, one slow run must not count much.",
+            "statistics.median(taken[1:])",
+        ),
+        summary,
+    ),
+    Exercise(
+        "05.4",
+        "which page may read",
+        (
+            "Compare the whole Origin with those that are allowed, and repeat it in the answer. Otherwise only Vary.",
+            'return {"Vary": "Origin"} | ({"Access-Control-Allow-Origin": origin} if origin in allowed else {})',
+        ),
+        headers,
+    ),
+]

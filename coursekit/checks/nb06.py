@@ -1,0 +1,164 @@
+"""Checks of notebook 06. Each takes the student's answer and returns what is missing, or None."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from coursekit.exercises import Exercise
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    Probe = Callable[[], bool]
+    Clock = Callable[[], float]
+    Sleep = Callable[[float], None]
+
+
+def calls(answer: Callable[[dict[str, str]], int]) -> str | None:
+    """06.1: how many requests one message makes."""
+    off = {f"ENABLE_{name}_GENERATION": "false" for name in ("TITLE", "TAGS", "FOLLOW_UP")}
+    cases: list[tuple[dict[str, str], int, str]] = [
+        ({}, 4, "nothing set"),
+        (off, 1, "all three off"),
+        ({"ENABLE_TITLE_GENERATION": "false"}, 3, "only the title off"),
+        (off | {"ENABLE_TAGS_GENERATION": "true"}, 2, "title and follow-ups off"),
+        (off | {"ENABLE_TITLE_GENERATION": "False"}, 1, "one False with a capital letter"),
+        ({"ENABLE_OLLAMA_API": "false", "ENABLE_AUTOCOMPLETE_GENERATION": "false"}, 4, "other settings off"),
+    ]
+    for settings, expected, what in cases:
+        given = answer(dict(settings))
+        if given != expected:
+            return f"With {what} ({settings}) it gave {given!r}; expected {expected}."
+    return None
+
+
+class _Time:
+    """A clock that goes on only while somebody sleeps, or looks for very long."""
+
+    def __init__(self) -> None:
+        self.now = 100.0
+        self.slept: list[float] = []
+        self.looks = 0
+
+    def clock(self) -> float:
+        self.looks += 1
+        if self.looks > 10_000:
+            raise RuntimeError("it looks at the clock all the time and never sleeps")
+        return self.now
+
+    def sleep(self, seconds: float) -> None:
+        self.slept.append(seconds)
+        self.now += max(seconds, 0.001)
+
+
+def wait_until(answer: Callable[[Probe, float, Clock, Sleep], bool]) -> str | None:
+    """06.2: waiting until a server is ready."""
+    cases = [(0.0, True, "ready at once"), (3.0, True, "ready after 3 s"), (60.0, False, "not ready in time")]
+    for ready_after, expected, what in cases:
+        for refuses in (False, True):
+            time = _Time()
+            probes: list[float] = []
+
+            def probe(
+                ready: float = 100.0 + ready_after, time: _Time = time, probes: list[float] = probes, no: bool = refuses
+            ) -> bool:
+                probes.append(time.now)
+                if len(probes) > 2_000:
+                    raise RuntimeError("it asks again and again without a pause")
+                if time.now < ready and no:
+                    raise ConnectionRefusedError
+                return time.now >= ready
+
+            how = "a refused connection" if refuses else "the answer no"
+            try:
+                given = answer(probe, 10.0, time.clock, time.sleep)
+            except ConnectionRefusedError:
+                return "A server that is not there yet refuses the connection: take an OSError for a no."
+            except RuntimeError as error:
+                return f"With {what}, {error}. Sleep a little between two tries."
+            if given is not expected:
+                return f"With {what} ({how} until then) it gave {given!r}; expected {expected}."
+            if expected and time.now > 100.0 + ready_after + 1.0:
+                return f"With {what} it noticed {time.now - 100.0 - ready_after:.1f} s late. Sleep less: half a second."
+            if not expected and not 110.0 <= time.now <= 111.0:
+                return f"With {what} it gave up after {time.now - 100.0:.1f} s; expected 10."
+    return None
+
+
+def diagnose(answer: Callable[[list[str] | None, list[str]], str]) -> str | None:
+    """06.3: what is wrong when models are missing."""
+    cases: list[tuple[list[str] | None, list[str], str, str]] = [
+        (None, [], "endpoint", "nothing listens there: begin with the endpoint"),
+        ([], [], "model", "the endpoint answers and has no model itself"),
+        (["a"], [], "address", "the endpoint has a model, and Open WebUI must be asking somewhere else"),
+        (["a"], ["b"], "address", "Open WebUI lists what another endpoint has"),
+        (["a", "b"], ["a"], "address", "one is missing, so the list is not this endpoint's of now"),
+        (["a"], ["a"], "fine", "both list the same"),
+        (["a", "b"], ["b", "a"], "fine", "the same in another order"),
+        (["a"], ["a", "arena-model"], "fine", "Open WebUI may add entries of its own"),
+    ]
+    for endpoint, shown, expected, why in cases:
+        given = answer(None if endpoint is None else list(endpoint), list(shown))
+        if given != expected:
+            lists = f"The endpoint lists {endpoint}, Open WebUI {shown}"
+            return f"{lists}: it gave {given!r}; expected {expected!r}, since {why}."
+    return None
+
+
+def reaches(answer: Callable[[str, str, str], bool]) -> str | None:
+    """06.4: whether a container reaches the runtime."""
+    cases = [
+        ("127.0.0.1", "linux", "localhost", False, "localhost inside a container is the container itself"),
+        ("0.0.0.0", "linux", "localhost", False, "localhost inside a container is the container itself"),
+        ("127.0.0.1", "macos", "localhost", False, "localhost inside a container is the container itself"),
+        ("127.0.0.1", "linux", "host.docker.internal", False, "on Linux that name is the bridge, not the loopback"),
+        ("0.0.0.0", "linux", "host.docker.internal", True, "a server on every address listens on the bridge too"),
+        ("127.0.0.1", "macos", "host.docker.internal", True, "Docker Desktop connects from the host itself"),
+        ("127.0.0.1", "windows", "host.docker.internal", True, "Docker Desktop connects from the host itself"),
+        ("127.0.0.1", "linux", "host network", True, "the container then shares the host's loopback"),
+    ]
+    for listens, system, by, expected, why in cases:
+        given = answer(listens, system, by)
+        if given is not expected:
+            return f"{listens} on {system} by {by}: it gave {given!r}; expected {expected}, since {why}."
+    return None
+
+
+EXERCISES = [
+    Exercise(
+        "06.1",
+        "how many requests one message makes",
+        (
+            "One for the answer. One more for each of the three that is not switched off; unset means on.",
+            '1 + sum(settings.get(name, "true").lower() != "false" for name in the three names)',
+        ),
+        calls,
+    ),
+    Exercise(
+        "06.2",
+        "waiting until it is ready",
+        (
+            "Note the deadline. Then again and again: probe; past the deadline return False; sleep half a second.",
+            "A connection that is refused raises OSError: put only the probe into try, and go on after except OSError.",
+        ),
+        wait_until,
+    ),
+    Exercise(
+        "06.3",
+        "what is wrong when models are missing",
+        (
+            "Begin where the models are: no answer from the endpoint, then no models there. Only then compare.",
+            "The comparison: set(endpoint) <= set(shown), since Open WebUI may show more, in another order.",
+        ),
+        diagnose,
+    ),
+    Exercise(
+        "06.4",
+        "whether a container reaches the runtime",
+        (
+            "localhost never does. On Linux the host's network does. host.docker.internal depends on the system.",
+            'by == "host network" or (by == "host.docker.internal" and (system != "linux" or listens == "0.0.0.0"))',
+        ),
+        reaches,
+    ),
+]

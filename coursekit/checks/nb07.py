@@ -1,0 +1,176 @@
+"""Checks of notebook 07. Each takes the student's answer and returns what is missing, or None."""
+
+from __future__ import annotations
+
+import math
+import sqlite3
+import tempfile
+from contextlib import closing
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from coursekit.exercises import Exercise
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+GOOD = {"PORT": "8080", "TIMEOUT": "30", "MODE": "production", "SECRET": "s" * 32}
+
+
+def mistakes(answer: Callable[[dict[str, str]], list[str]]) -> str | None:
+    """07.1: all mistakes at once."""
+    cases: list[tuple[dict[str, str], list[str], str]] = [
+        (GOOD, [], "everything right"),
+        ({}, [], "nothing set"),
+        (GOOD | {"PORT": "http"}, ["PORT"], "a port that is no number"),
+        (GOOD | {"PORT": "0"}, ["PORT"], "port 0"),
+        (GOOD | {"PORT": "65536"}, ["PORT"], "a port that is too high"),
+        (GOOD | {"TIMEOUT": "0"}, ["TIMEOUT"], "a time-out of 0"),
+        (GOOD | {"TIMEOUT": "nan"}, ["TIMEOUT"], "a time-out of nan, which is a float to Python"),
+        (GOOD | {"TIMEOUT": "inf"}, ["TIMEOUT"], "a time-out of inf, which is for ever"),
+        (GOOD | {"MODE": "prod"}, ["MODE"], "a mode that is neither"),
+        (GOOD | {"SECRET": "short"}, ["SECRET"], "a short secret in production"),
+        ({"MODE": "production"}, ["SECRET"], "production without a secret"),
+        ({"MODE": "development"}, [], "development without a secret"),
+        (
+            {"PORT": "x", "TIMEOUT": "soon", "MODE": "production", "SECRET": ""},
+            ["PORT", "TIMEOUT", "SECRET"],
+            "three mistakes at once",
+        ),
+    ]
+    for environ, expected, what in cases:
+        try:
+            given = answer(dict(environ))
+        except ValueError as error:
+            return f"With {what} it raised ValueError ({error}). A value that cannot be read is a mistake to name."
+        if given != expected:
+            return f"With {what} it gave {given!r}; expected {expected!r}."
+    return None
+
+
+def quantile(answer: Callable[[list[tuple[float, float]], float], float | None]) -> str | None:
+    """07.2: a quantile out of a histogram."""
+    inf = math.inf
+    some = [(0.1, 0.0), (0.2, 10.0), (0.5, 40.0), (1.0, 50.0), (inf, 50.0)]
+    cases: list[tuple[list[tuple[float, float]], float, float | None, str]] = [
+        (some, 0.5, 0.35, "half of 50 is the 25th: 15 of the 30 that lie between 0.2 and 0.5"),
+        (some, 0.2, 0.2, "the 10th is the last one of its bucket"),
+        (some, 0.95, 0.875, "the 47.5th: 7.5 of the 10 that lie between 0.5 and 1.0"),
+        ([(1.0, 4.0), (inf, 4.0)], 0.5, 0.5, "the first bucket begins at 0"),
+        ([(1.0, 1.0), (2.0, 1.0), (inf, 10.0)], 0.95, 2.0, "above the last bound nothing is known but that bound"),
+        ([(1.0, 0.0), (inf, 0.0)], 0.5, None, "without observations there is none"),
+    ]
+    for buckets, share, expected, why in cases:
+        given = answer(list(buckets), share)
+        same = given is None if expected is None else given is not None and math.isclose(given, expected, rel_tol=1e-6)
+        if not same:
+            return f"With {buckets} and {share} it gave {given!r}; expected {expected!r}: {why}."
+    return None
+
+
+def action(answer: Callable[[bool, bool, float], str]) -> str | None:
+    """07.3: what a supervisor does."""
+    cases = [
+        (True, True, 100.0, "serve", "alive and ready"),
+        (True, False, 100.0, "hold", "alive and not ready: a restart would not bring the model back"),
+        (False, False, 100.0, "restart", "not alive"),
+        (False, False, 5.0, "wait", "not alive 5 s after its start, of the 60 that it has"),
+        (False, False, 60.0, "restart", "not alive after exactly 60 s"),
+        (True, True, 5.0, "serve", "ready early"),
+        (True, False, 5.0, "hold", "alive early and not ready"),
+    ]
+    for alive, ready, since, expected, what in cases:
+        given = answer(alive, ready, since)
+        if given != expected:
+            return f"With {what} it gave {given!r}; expected {expected!r}."
+    return None
+
+
+def upgrade(answer: Callable[[sqlite3.Connection, list[str]], None]) -> str | None:
+    """07.4: all of a migration or nothing of it."""
+    good = ["ALTER TABLE notes ADD COLUMN colour TEXT", "UPDATE notes SET colour = 'red'"]
+    bad = [*good, "UPDATE nothing SET colour = 'blue'"]
+    for steps, columns, what in ((good, 2, "two good steps"), (bad, 1, "a third step that fails")):
+        with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as place:
+            file = Path(place) / "notes.db"
+            with closing(sqlite3.connect(file, isolation_level=None)) as database:
+                database.execute("CREATE TABLE notes (body TEXT)")
+                database.execute("INSERT INTO notes VALUES ('milk')")
+                try:
+                    answer(database, list(steps))
+                except sqlite3.OperationalError as error:
+                    if steps is good:
+                        return f"With {what} it raised {error}."
+                else:
+                    if steps is bad:
+                        return f"With {what} it raised nothing. Who upgrades has to hear of it: raise the error again."
+            # Another look at the file, as the next start would have it.
+            with closing(sqlite3.connect(file)) as later:
+                rows = later.execute("SELECT * FROM notes").fetchall()
+        if rows != [("milk", "red")[:columns]]:
+            return f"With {what} the file then held {rows}; expected {[('milk', 'red')[:columns]]}."
+    return None
+
+
+def saturation(answer: Callable[[float, int, float], float]) -> str | None:
+    """07.5: how many users until somebody always waits."""
+    cases = [
+        (5.0, 1, 20.0, 5.0, "one slot: each user needs 5 s of every 25"),
+        (5.0, 2, 20.0, 10.0, "two slots"),
+        (0.5, 2, 9.5, 40.0, "short answers"),
+        (4.0, 3, 0.0, 3.0, "users who do not think at all"),
+    ]
+    for service, slots, think, expected, what in cases:
+        given = answer(service, slots, think)
+        if not isinstance(given, int | float) or not math.isclose(given, expected):
+            return f"With {what} ({service} s, {slots}, {think} s) it gave {given!r}; expected {expected}."
+    return None
+
+
+EXERCISES = [
+    Exercise(
+        "07.1",
+        "all mistakes at once",
+        (
+            "Begin with an empty list, look at each variable by itself, and append its name. Return at the end only.",
+            "math.isfinite(x) and x > 0 for TIMEOUT, float() inside try. SECRET counts only where MODE is production.",
+        ),
+        mistakes,
+    ),
+    Exercise(
+        "07.2",
+        "a quantile out of a histogram",
+        (
+            "The rank is share times the last count. Find the first bucket whose count is at least the rank.",
+            "low + (high - low) * (rank - before) / (count - before); where high is infinite, return low.",
+        ),
+        quantile,
+    ),
+    Exercise(
+        "07.3",
+        "what a supervisor does",
+        (
+            "Alive comes first: without it, wait within the first 60 seconds and restart afterwards.",
+            'if not alive: "wait" if since < 60 else "restart"; otherwise "serve" if ready else "hold".',
+        ),
+        action,
+    ),
+    Exercise(
+        "07.4",
+        "all of a migration or nothing of it",
+        (
+            "BEGIN before the first step, COMMIT after the last one, and ROLLBACK where one fails.",
+            'try: ... except BaseException: database.execute("ROLLBACK"); raise',
+        ),
+        upgrade,
+    ),
+    Exercise(
+        "07.5",
+        "how many users until somebody always waits",
+        (
+            "One user holds a slot for service_s seconds of every service_s + think_s.",
+            "slots * (service_s + think_s) / service_s",
+        ),
+        saturation,
+    ),
+]

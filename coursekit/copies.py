@@ -1,0 +1,106 @@
+"""Students work on copies: `work/` holds them, `notebooks/` stays as it came."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+from coursekit.errors import WorkbookError
+
+ROOT = Path(__file__).resolve().parents[1]
+ORIGINS = ".origins.json"
+
+
+@dataclass(frozen=True)
+class Lesson:
+    """One notebook of the course and the copy that a student works on."""
+
+    original: Path
+    copy: Path
+
+    @property
+    def number(self) -> str:
+        """The two digits that its name starts with."""
+        return self.original.name[:2]
+
+
+def lessons(root: Path = ROOT) -> list[Lesson]:
+    """The notebooks in reading order."""
+    return [Lesson(path, root / "work" / path.name) for path in sorted((root / "notebooks").glob("[0-9][0-9]_*.ipynb"))]
+
+
+def lesson(number: str, root: Path = ROOT) -> Lesson:
+    """The lesson with this number ("1" and "01" are the same). Raises WorkbookError."""
+    found = [item for item in lessons(root) if item.number == number.zfill(2)]
+    if not found:
+        known = ", ".join(item.number for item in lessons(root))
+        raise WorkbookError(f"there is no notebook {number}", cure=f"choose one of {known}")
+    return found[0]
+
+
+def refresh(root: Path = ROOT) -> list[str]:
+    """Make the copies that are missing; returns a line for each lesson that is newer than its copy.
+
+    A copy that nobody has touched is replaced in silence. One with work in it is left, and the new
+    lesson is offered.
+    """
+    origins = _read_origins(root)
+    offers = []
+    for item in lessons(root):
+        newest, known = _digest(item.original), origins.get(item.copy.name, {})
+        if item.copy.exists() and known.get("original") == newest:
+            continue
+        if item.copy.exists() and known.get("copy") != _digest(item.copy):
+            offers.append(
+                f"lesson {item.number} has been updated; your copy is as you left it. "
+                f"python lab.py reset {item.number} gives you the new one and keeps yours"
+            )
+            continue
+        _make(item, root)
+    return offers
+
+
+def reset(number: str, root: Path = ROOT) -> tuple[Path, Path | None]:
+    """A fresh copy of one notebook; returns it and where the old one is kept. Raises WorkbookError."""
+    item = lesson(number, root)
+    kept = None
+    if item.copy.exists():
+        stamp = datetime.now().strftime("%Y-%m-%d-%H%M%S")
+        # The date comes early: the side bar of JupyterLab cuts long names off.
+        ends = ("", *(f"-{number}" for number in range(2, 1000)))
+        names = (f"{item.number}_old_{stamp}{end}{item.copy.stem.removeprefix(item.number)}.ipynb" for end in ends)
+        kept = next(path for path in map(item.copy.with_name, names) if not path.exists())
+        item.copy.rename(kept)
+    _make(item, root)
+    return item.copy, kept
+
+
+def _make(item: Lesson, root: Path) -> None:
+    """Write a copy without outputs: a student predicts first, and sees the answer after running the cell."""
+    # Plain JSON: nbformat takes over a second to import, and each start of the workbook comes by here.
+    notebook = json.loads(item.original.read_text(encoding="utf-8"))
+    for cell in notebook["cells"]:
+        if cell["cell_type"] == "code":
+            cell |= {"outputs": [], "execution_count": None}
+    item.copy.parent.mkdir(exist_ok=True)
+    part = item.copy.with_suffix(".part")
+    part.write_text(json.dumps(notebook, ensure_ascii=False, indent=1) + "\n", encoding="utf-8", newline="\n")
+    part.replace(item.copy)
+    origins = _read_origins(root)
+    origins[item.copy.name] = {"original": _digest(item.original), "copy": _digest(item.copy)}
+    (item.copy.parent / ORIGINS).write_text(json.dumps(origins, indent=1), encoding="utf-8")
+
+
+def _read_origins(root: Path) -> dict[str, dict[str, str]]:
+    try:
+        origins: dict[str, dict[str, str]] = json.loads((root / "work" / ORIGINS).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return origins
+
+
+def _digest(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()

@@ -1,0 +1,214 @@
+"""What this machine has, what `connect()` would choose, and the cure for each thing that is wrong."""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import shutil
+import sys
+import time
+from dataclasses import asdict, dataclass, field
+from importlib import metadata
+from typing import TYPE_CHECKING
+
+import psutil
+
+from coursekit import ports
+from coursekit.copies import ROOT
+from coursekit.webgpu import browsers
+from labkit import choice, foundry
+from labkit._smollm import embedded
+from labkit.errors import LabError
+from labkit.explain import explain
+from labkit.settings import Settings
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+SCHEMA = "foundry-local-workbook/doctor/1"
+PORTS = {
+    foundry.PORT: "the endpoint",
+    8888: "JupyterLab",
+    8080: "the chat app",
+    5173: "the WebGPU page",
+    3000: "Open WebUI",
+}
+DISK_GB, MEMORY_GB = 0.5, 2.0  # beside what is set up already
+
+
+@dataclass(frozen=True)
+class Check:
+    """One thing that was looked at. `ok` is None where nothing is wrong and something is worth knowing."""
+
+    name: str
+    ok: bool | None
+    detail: str
+    cure: str = ""
+
+
+@dataclass(frozen=True)
+class Report:
+    """All checks, and the endpoint that `connect()` chose with the time of its first token in seconds.
+
+    As JSON: `schema`, `ok`, `source`, `base_url`, `model`, `first_token_s` (null where there is none) and
+    `checks`, each with `name`, `ok` (true, false, or null for a remark), `detail` and `cure`.
+    """
+
+    checks: list[Check] = field(default_factory=list)
+    source: str | None = None
+    base_url: str | None = None
+    model: str | None = None
+    first_token_s: float | None = None
+
+    @property
+    def ok(self) -> bool:
+        """Whether nothing is wrong."""
+        return all(check.ok is not False for check in self.checks)
+
+    def as_json(self) -> str:
+        """The report for programs."""
+        return json.dumps({"schema": SCHEMA, "ok": self.ok} | asdict(self), indent=1)
+
+    def as_text(self) -> str:
+        """The report for people: a line a check, and the cure below what is wrong."""
+        words = {True: "ok   ", False: "WRONG", None: "note "}
+        lines = []
+        for check in self.checks:
+            lines.append(f"{words[check.ok]}  {check.name}: {check.detail}")
+            if check.cure:
+                lines.append(f"       to mend it: {check.cure}")
+        return "\n".join([*lines, "", "All is well." if self.ok else "Something is wrong; see above."])
+
+
+def examine() -> Report:
+    """Look at everything. Starts Foundry Local if nothing serves yet, and stops it; fetches nothing of the catalog."""
+    settings = Settings.from_environment()
+    looks: list[Callable[[], list[Check]]] = [
+        _python,
+        _packages,
+        lambda: _models(settings.cache),
+        _ports,
+        _browser,
+        _kernel,
+        lambda: room(settings.cache),
+    ]
+    checks = [check for look in looks for check in look()]
+    return endpoint(checks)
+
+
+def _python() -> list[Check]:
+    version = platform.python_version()
+    good = (3, 11) <= sys.version_info[:2] <= (3, 13)
+    system = f"{platform.system()} {platform.machine()}"
+    return [Check("Python", good, f"{version} on {system}", "" if good else "install Python 3.11, 3.12 or 3.13")]
+
+
+def _packages() -> list[Check]:
+    """Every line of the lock that is meant for this machine, against what is installed."""
+    from packaging.requirements import Requirement
+
+    wrong = []
+    lines = (ROOT / "requirements.txt").read_text(encoding="utf-8").splitlines()
+    pins = [Requirement(line) for line in lines if "==" in line]
+    meant = [pin for pin in pins if pin.marker is None or pin.marker.evaluate()]
+    for pin in meant:
+        try:
+            installed = metadata.version(pin.name)
+        except metadata.PackageNotFoundError:
+            wrong.append(f"{pin.name} is missing")
+            continue
+        if installed not in pin.specifier:
+            wrong.append(f"{pin.name} is {installed}, the lock says {pin.specifier}")
+    detail = "; ".join(wrong[:5]) if wrong else f"{len(meant)} as in requirements.txt"
+    return [Check("Packages", not wrong, detail, "delete the folder .venv and start again" if wrong else "")]
+
+
+def _models(cache: Path) -> list[Check]:
+    try:
+        foundry.require_sdk()
+    except LabError as error:
+        needed = Settings.from_environment().base_url is None
+        return [Check("Foundry Local", False if needed else None, error.message, error.cure if needed else "")]
+    version = metadata.version("foundry-local-sdk")
+    chosen = choice.choose(cache, Settings.from_environment().model)
+    here = "here" if chosen.cached else "not here yet, the first start fetches it"
+    return [
+        Check("Foundry Local", True, f"SDK {version}, inside this Python"),
+        Check("Model", True if chosen.cached else None, f"{chosen.alias}: {here}"),
+        Check("Embedded model", True if embedded.is_installed(cache) else None, str(embedded.folder(cache).name)),
+    ]
+
+
+def _ports() -> list[Check]:
+    found = []
+    for port, use in PORTS.items():
+        if ports.is_free(port):
+            found.append(Check(f"Port {port}", True, f"free, for {use}"))
+        else:
+            who = ports.holder(port)
+            other = "" if who.endswith(ports.OWN) else f"; {use} would take another one"
+            found.append(Check(f"Port {port}", None if other else True, f"held by {who}{other}"))
+    return found
+
+
+def _browser() -> list[Check]:
+    found = browsers.find()
+    detail = found.name if found else "no Chrome, Edge or Chromium was found; another browser shows the workbook too"
+    return [Check("Browser", True if found else None, detail)]
+
+
+def _kernel() -> list[Check]:
+    from jupyter_client.kernelspec import KernelSpecManager
+
+    names = sorted(KernelSpecManager().find_kernel_specs())
+    if "python3" not in names:
+        return [Check("Kernel", False, "this environment has no kernel", "delete the folder .venv and start again")]
+    registered = "foundry-local" in names
+    hint = "" if registered else "; VS Code finds it after python lab.py kernel"
+    return [Check("Kernel", True, f"python3{', foundry-local' if registered else ''}{hint}")]
+
+
+def _at_least(name: str, free: float, wanted: float, cure: str) -> Check:
+    enough = free >= wanted
+    return Check(name, enough, f"{free:.1f} GB free", "" if enough else f"{cure}: {wanted:g} GB should be free")
+
+
+def room(cache: Path) -> list[Check]:
+    """What is free on the disk and in memory."""
+    place = next(path for path in (cache, *cache.parents) if path.exists())
+    disk = shutil.disk_usage(place).free / 1e9
+    memory = psutil.virtual_memory().available / 1e9
+    return [
+        _at_least("Disk", disk, DISK_GB, "make room"),
+        _at_least("Memory", memory, MEMORY_GB, "close programs"),
+    ]
+
+
+def endpoint(checks: list[Check]) -> Report:
+    """These checks and the last ones: connecting, and a first token."""
+    from labkit.connection import connect
+
+    try:
+        with connect(fetch=False, say=lambda _: None) as lab:
+            steps = "; ".join([*lab.passed, f"so {lab.source}" if lab.passed else str(lab.source)])
+            start = time.perf_counter()
+            stream = lab.client.chat.completions.create(
+                model=lab.model, messages=[{"role": "user", "content": "Say one word."}], max_tokens=4, stream=True
+            )
+            with stream:
+                text = any(chunk.choices and chunk.choices[0].delta.content for chunk in stream)
+            seconds = round(time.perf_counter() - start, 3)
+            checks.append(Check("Endpoint", True, steps))
+            cure = "" if text else "restart python lab.py serve"
+            said = f"first token after {seconds} s" if text else "no text came"
+            checks.append(Check("First token", text, f"{lab.model}: {said}", cure))
+            return Report(checks, str(lab.source), lab.base_url, lab.model, seconds if text else None)
+    except Exception as error:
+        told = explain(error)
+        if os.environ.get("BASE_URL", "").strip():
+            check = Check("Endpoint", False, f"{told.message} (from BASE_URL)", f"{told.cure}; or unset BASE_URL")
+        else:
+            check = Check("Endpoint", False, told.message, told.cure)
+        return Report([*checks, check])

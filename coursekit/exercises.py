@@ -1,0 +1,184 @@
+"""Exercises: a check that says at once what is missing, hints on request, and where a student stands.
+
+An exercise is registered beside its notebook's other checks in `coursekit/checks/`. A check function takes
+the student's answer and returns what is still missing, or nothing when the answer is right.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import html
+import importlib
+import json
+import os
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from coursekit import sidecar
+from coursekit.copies import ORIGINS, ROOT, lessons
+from coursekit.errors import WorkbookError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+PROGRESS = "progress.jsonl"
+
+
+@dataclass(frozen=True)
+class Exercise:
+    """One exercise: its number ("01.2"), a title, hints from vague to plain, and its check."""
+
+    number: str
+    title: str
+    hints: tuple[str, str]
+    check: Callable[[Any], str | None]
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What a check found; Jupyter shows it as a box whose words, not its colour, carry the result."""
+
+    number: str
+    title: str
+    missing: str | None
+
+    @property
+    def passed(self) -> bool:
+        """Whether nothing is missing."""
+        return self.missing is None
+
+    def __str__(self) -> str:
+        if self.passed:
+            return f"Exercise {self.number}, {self.title}: passed."
+        said = f"Exercise {self.number}, {self.title}: not yet. {self.missing}"
+        return f"{said}\nFor help, in a new cell: hint({self.number!r})"
+
+    __repr__ = __str__
+
+    def _repr_html_(self) -> str:
+        colour = "#009E73" if self.passed else "#D55E00"
+        style = f"border-left:6px solid {colour};padding:.4em .8em;margin:.3em 0;background:#F4F6F8;color:#222"
+        text = html.escape(str(self)).replace("\n", "<br>")
+        return f'<div role="status" style="{style}">{text}</div>'
+
+
+@dataclass(frozen=True)
+class Attempt:
+    """One line of the sidecar: a check that passed or not, or (None) a hint; `hint` is how many have been shown."""
+
+    notebook: str
+    exercise: str
+    passed: bool | None
+    hint: int
+    time: str
+
+
+class StrictError(AssertionError):
+    """A check that did not pass while LABKIT_STRICT_CHECKS is set: for the tests of the exercises."""
+
+
+def exercises(notebook: str) -> dict[str, Exercise]:
+    """The exercises of one notebook ("01"), by number. Raises WorkbookError where there are none."""
+    try:
+        module = importlib.import_module(f"coursekit.checks.nb{notebook}")
+    except ModuleNotFoundError as error:
+        raise WorkbookError(
+            f"notebook {notebook} has no exercises", cure="check the number, for example 01.2"
+        ) from error
+    found: list[Exercise] = module.EXERCISES
+    return {exercise.number: exercise for exercise in found}
+
+
+def find(number: str) -> Exercise:
+    """The exercise with this number. Raises WorkbookError that names the others."""
+    known = exercises(number.partition(".")[0])
+    if number not in known:
+        raise WorkbookError(f"there is no exercise {number}", cure=f"choose one of {', '.join(known)}")
+    return known[number]
+
+
+def check(number: str, answer: Any) -> Verdict:
+    """Try an answer: shows "passed" or what is missing, never a traceback, and notes it in the sidecar.
+
+    Raises StrictError when the answer is not right and LABKIT_STRICT_CHECKS is set.
+    """
+    exercise = find(number)
+    try:
+        missing = exercise.check(answer)
+    except Exception as error:
+        missing = f"Your code raised {type(error).__name__}: {error}."
+    verdict = Verdict(number, exercise.title, missing)
+    _note(number, verdict.passed, _shown(number))
+    sidecar.note("check", exercise=number, passed=verdict.passed, missing=missing)
+    if os.environ.get("LABKIT_STRICT_CHECKS") and not verdict.passed:
+        raise StrictError(str(verdict))
+    return verdict
+
+
+def hint(number: str) -> None:
+    """Print the next hint, and the last one again after that."""
+    exercise = find(number)
+    step = min(_shown(number) + 1, len(exercise.hints))
+    _note(number, None, step)
+    print(f"Hint {step} of {len(exercise.hints)}: {exercise.hints[step - 1]}")
+
+
+def attempts(place: Path) -> list[Attempt]:
+    """What the sidecar in a folder holds; a broken line, from a full disk for example, is passed over."""
+    try:
+        lines = (place / PROGRESS).read_text(encoding="utf-8", errors="replace").splitlines()
+    except OSError:
+        return []
+    found = []
+    for line in lines:
+        with contextlib.suppress(ValueError, TypeError):
+            found.append(Attempt(**json.loads(line)))
+    return found
+
+
+def progress(root: Path = ROOT) -> str:
+    """Where a student stands, as a table in plain text: passed or not, tries, hints."""
+    tried = attempts(root / "work")
+    rows = ["exercise  state    tries  hints  title"]
+    for item in lessons(root):
+        try:
+            known = exercises(item.number)
+        except WorkbookError:
+            continue
+        for exercise in known.values():
+            mine = [attempt for attempt in tried if attempt.exercise == exercise.number]
+            tries = [attempt for attempt in mine if attempt.passed is not None]
+            state = "passed" if any(attempt.passed for attempt in tries) else "open"
+            hints = max((attempt.hint for attempt in mine), default=0)
+            rows.append(f"{exercise.number:8}  {state:6}  {len(tries):6} {hints:6}  {exercise.title}")
+    return "\n".join(rows)
+
+
+def _note(number: str, passed: bool | None, hints: int) -> None:
+    """Append to the sidecar, on this machine only, and only where a student works: beside the copies.
+
+    Where that fails, on a full disk for example, a line says so: what was asked for is shown all the same.
+    """
+    time = datetime.now(UTC).isoformat(timespec="seconds")
+    attempt = Attempt(number.partition(".")[0], number, passed, hints, time)
+    try:
+        if Path(ORIGINS).exists():
+            _append(Path(PROGRESS), json.dumps(asdict(attempt)).encode())
+    except OSError as error:
+        print(f"This could not be noted in {PROGRESS}: {error.strerror or error}.")
+
+
+def _append(path: Path, line: bytes) -> None:
+    """Add a line; a last one that was torn stays alone."""
+    with path.open("a+b") as file:
+        if file.tell():
+            file.seek(-1, os.SEEK_END)
+        torn = file.read(1) not in (b"", b"\n")
+        file.write(b"\n" * torn + line + b"\n")
+
+
+def _shown(number: str) -> int:
+    """How many hints of an exercise have been shown so far."""
+    return max((item.hint for item in attempts(Path()) if item.exercise == number), default=0)

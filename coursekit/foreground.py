@@ -1,0 +1,188 @@
+"""The commands that run in the foreground until Ctrl-C: the workbook, the endpoint, the chat, the pages, Open WebUI."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import subprocess
+import sys
+import time
+from typing import TYPE_CHECKING
+
+from coursekit.arguments import CHAT_PORT, JUPYTER_PORT, PAGES_PORT, WEBUI_PORT
+
+if TYPE_CHECKING:
+    import argparse
+    from collections.abc import Iterator
+
+    from labkit.connection import Connection
+    from labkit.settings import Settings
+
+QUESTION = "Why is the sky blue?"
+EVERYWHERE = ("0.0.0.0", "::")
+
+
+def open_workbook(options: argparse.Namespace) -> int:
+    """Start the endpoint, show one answer, open JupyterLab at notebook 01; ends with Ctrl-C or with JupyterLab."""
+    from coursekit import copies, jupyter, ports
+    from labkit.settings import Settings
+
+    settings = Settings.from_environment()
+    port = ports.pick(options.port, JUPYTER_PORT)
+    for offer in copies.refresh():
+        print(offer)
+    log = settings.cache / "jupyterlab.log"
+    with _until_told(), _endpoint(settings), jupyter.jupyterlab(port, log) as (process, address):
+        jupyter.wait_until_up(process, address, log)
+        address = address.format(name=copies.lessons()[0].copy.name)
+        print(f"\nThe workbook is open at\n  {address}\nEnd it with Ctrl-C here.", flush=True)
+        if not options.no_browser:
+            import webbrowser
+
+            webbrowser.open(address)
+        while process.poll() is None:  # on Windows Ctrl-C does not get through to a wait
+            time.sleep(0.2)
+    return 0
+
+
+def serve(options: argparse.Namespace) -> int:
+    """Run the endpoint in the foreground; the first line on stdout is `READY <base_url> <model id>`."""
+    from coursekit import ports
+    from labkit import endpoints, foundry
+    from labkit.settings import Settings
+
+    settings = Settings.from_environment()
+    port = ports.pick(options.port, foundry.PORT)
+    if options.mock:
+        return _serve_mock(port)
+    with _until_told(), contextlib.redirect_stdout(sys.stderr):
+        running = foundry.start(settings.cache, settings.model, port=port, spare=options.port is None)
+        try:
+            with endpoints.publish(settings.cache, running.base_url, running.model):
+                print(f"READY {running.base_url} {running.model}", file=sys.__stdout__, flush=True)
+                while not running.stop_asked():
+                    time.sleep(0.2)
+        finally:
+            running.close()
+    return 0
+
+
+def _serve_mock(port: int) -> int:
+    """The mock in the foreground. It is not published: nobody gets it who did not ask for it."""
+    from foundry_mock import MockEndpoint
+
+    with _until_told(), MockEndpoint(port=port) as mock:
+        print(f"READY {mock.base_url} {mock.model}", flush=True)
+        mock.wait()
+    return 0
+
+
+def chat(options: argparse.Namespace) -> int:
+    """Run the chat application until Ctrl-C."""
+    from coursekit import ports
+    from coursekit.copies import ROOT
+
+    folder = ROOT / "apps" / "chat"
+    port = ports.pick(options.port, CHAT_PORT)
+    command = [sys.executable, "-m", "chainlit", "run", str(folder / "app.py")]
+    command += ["--host", options.host, "--port", str(port), *(["--headless"] if options.no_browser else [])]
+    environ = os.environ | {"CHAINLIT_APP_ROOT": str(folder)}
+    own = options.host if options.host not in EVERYWHERE else "127.0.0.1"
+    named = f"[{own}]" if ":" in own else own
+    print(f"The chat starts, at\n  http://{named}:{port}\nEnd it with Ctrl-C here.", flush=True)
+    if os.name != "nt":
+        os.execve(sys.executable, command, environ)  # so that whoever ends this process ends the app
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the app too, which ends in good order
+    return subprocess.run(command, env=environ, check=False).returncode
+
+
+def webgpu(options: argparse.Namespace) -> int:
+    """Serve the pages of apps/webgpu until Ctrl-C."""
+    from coursekit import ports
+    from coursekit.webgpu import pages
+    from coursekit.webgpu.digits import FOLDER
+    from labkit.settings import Settings
+
+    settings = Settings.from_environment()
+    port = ports.pick(options.port, PAGES_PORT)
+    with _until_told():
+        server = pages.serve(FOLDER, settings.cache, port)
+        address = server.start()
+        print(f"The pages are at\n  {address}\nEnd them with Ctrl-C here.", flush=True)
+        if not options.no_browser:
+            import webbrowser
+
+            webbrowser.open(address)
+        try:
+            server.wait()
+        finally:
+            server.stop()
+    return 0
+
+
+def openwebui(options: argparse.Namespace) -> int:
+    """Set Open WebUI up, and run it beside an endpoint until Ctrl-C."""
+    from coursekit import open_webui as webui
+    from coursekit import ports
+    from labkit import endpoints, foundry
+    from labkit.connection import Source, connect
+    from labkit.settings import Settings
+
+    cache = Settings.from_environment().cache
+    port = ports.pick(options.port, WEBUI_PORT)
+    kind = webui.SLIM if options.slim else webui.FULL
+    with _until_told(), contextlib.ExitStack() as stack:
+        python = webui.install(cache, kind)
+        lab = stack.enter_context(connect(port=ports.pick(None, foundry.PORT)))
+        if lab.source is Source.IN_PROCESS:
+            stack.enter_context(endpoints.publish(cache, lab.base_url, lab.model))
+        server = stack.enter_context(webui.running(python, lab, cache, port, kind))
+        print(f"Open WebUI was ready after {server.seconds:.0f} s, at\n  {server.address}", flush=True)
+        print("End it with Ctrl-C here.", flush=True)
+        if not options.no_browser:
+            import webbrowser
+
+            webbrowser.open(server.address)
+        server.wait()
+    return 0
+
+
+@contextlib.contextmanager
+def _endpoint(settings: Settings) -> Iterator[Connection]:
+    """Connect, starting and publishing a runtime where none is shared, and show a first answer."""
+    from coursekit import ports
+    from labkit import endpoints, foundry
+    from labkit.connection import Source, connect
+
+    lab = connect(port=ports.pick(None, foundry.PORT))
+    with contextlib.ExitStack() as stack:
+        stack.enter_context(lab)
+        if lab.source is Source.IN_PROCESS:
+            stack.enter_context(endpoints.publish(settings.cache, lab.base_url, lab.model))
+        _first_answer(lab)
+        yield lab
+
+
+def _first_answer(lab: Connection) -> None:
+    """Stream one short answer to the terminal, with its first-token time."""
+    from labkit.events import FirstToken
+    from labkit.streaming import stream_sync
+
+    print(f"\n{QUESTION}\n  ", end="", flush=True)
+    first = ""
+    for event in stream_sync(lab, QUESTION, max_tokens=40, temperature=0):
+        print(event.text.replace("\n", "\n  "), end="", flush=True)
+        if isinstance(event, FirstToken):
+            first = f" ...\n(first token after {event.at:.2f} s)"
+    print(first or "(no answer)", flush=True)
+
+
+@contextlib.contextmanager
+def _until_told() -> Iterator[None]:
+    """Run a block until Ctrl-C, SIGTERM or (Windows) SIGBREAK, all of which then end it in good order."""
+    for name in ("SIGTERM", "SIGBREAK"):
+        if hasattr(signal, name):
+            signal.signal(getattr(signal, name), signal.default_int_handler)
+    with contextlib.suppress(KeyboardInterrupt):
+        yield

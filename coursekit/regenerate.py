@@ -1,0 +1,57 @@
+"""Run notebooks on the live runtime and write their outputs back: the only way that outputs are made."""
+
+from __future__ import annotations
+
+import contextlib
+import subprocess
+import sys
+from typing import TYPE_CHECKING
+
+import nbformat
+from nbclient import NotebookClient
+from nbclient.exceptions import CellExecutionError
+
+from coursekit.errors import WorkbookError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+CELL_SECONDS = 180
+
+
+@contextlib.contextmanager
+def endpoint() -> Iterator[str]:
+    """One endpoint in a process of its own, which the notebooks find and share; gives its READY line."""
+    command = [sys.executable, "-m", "coursekit", "serve"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, encoding="utf-8", errors="replace") as process:
+        try:
+            assert process.stdout is not None
+            ready = process.stdout.readline().strip()
+            if not ready.startswith("READY"):
+                raise WorkbookError("the endpoint did not start", cure="python lab.py serve shows why")
+            yield ready
+        finally:
+            process.terminate()
+
+
+def regenerate(path: Path) -> None:
+    """Run one notebook in a fresh kernel and save it. Raises WorkbookError, and saves nothing then."""
+    notebook = nbformat.read(path, as_version=4)
+    # Without coalescing, every flush of a streamed answer would become an output of its own.
+    client = NotebookClient(
+        notebook,
+        timeout=CELL_SECONDS,
+        coalesce_streams=True,
+        record_timing=False,
+        kernel_name="python3",
+        resources={"metadata": {"path": str(path.parent)}},
+    )
+    try:
+        client.execute()
+    except CellExecutionError as error:
+        raise WorkbookError(
+            f"{path.name} failed with {error.ename}: {error.evalue}", cure="mend the cell and run this again"
+        ) from error
+    notebook.metadata.pop("widgets", None)
+    nbformat.write(notebook, path)

@@ -1,0 +1,12 @@
+"""A deterministic endpoint that speaks the wire format of Foundry Local 2.2.1, with faults on demand.
+
+It is for what must not vary and for what must go wrong. What can be shown on the live runtime is shown there.
+"""
+
+from foundry_mock.behaviour import Behaviour, Counters, Fault, Step
+from foundry_mock.endpoint import MockEndpoint
+
+__all__ = ["SIMULATED_CLOUD", "Behaviour", "Counters", "Fault", "MockEndpoint", "Step"]
+
+# A network's delay, a larger model's speed, and more room for the conversation.
+SIMULATED_CLOUD = Behaviour(first_token=0.4, rate=80.0, slots=64, context=32_768, model="simulated-cloud-generic-cpu:1")

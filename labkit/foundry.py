@@ -1,0 +1,246 @@
+"""Foundry Local in this process: start, load a model, serve it, close.
+
+This is the only module that names foundry-local-sdk 2.x. Its manager is one for the whole process.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sys
+import threading
+from concurrent.futures import ThreadPoolExecutor, wait
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import TYPE_CHECKING, NoReturn
+
+from labkit._smollm import embedded
+from labkit.choice import Choice, choose
+from labkit.errors import FoundryError, ModelError
+from labkit.listing import resolve
+from labkit.progress import bar
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from foundry_local_sdk import Configuration, FoundryLocalManager, IModel
+    from foundry_local_sdk.catalog import Catalog
+
+PORT = 51211
+
+
+@dataclass(frozen=True)
+class Runtime:
+    """A model that this process has loaded and serves on loopback."""
+
+    base_url: str
+    model: str
+    alias: str
+    # Whether this value started the process-wide manager, and so ends it.
+    owner: bool
+    manager: FoundryLocalManager = field(repr=False, compare=False)
+
+    def stop_asked(self) -> bool:
+        """Whether this runtime has ended, or somebody asked it to (POST /shutdown)."""
+        return _manager() is not self.manager or self.manager.is_shutdown_requested()
+
+    def close(self, seconds: float = 5) -> bool:
+        """Unload and stop, if this value started the runtime; False when it has not ended within `seconds`.
+
+        It takes one to three seconds, but never ends in 2.2.1 once somebody has posted /shutdown.
+        """
+        if not self.owner or _manager() is not self.manager:
+            return True
+        # In a thread: a close that Ctrl-C cuts short is never finished, and the SDK waits for it at exit.
+        closing = threading.Thread(target=self.manager.close, daemon=True)
+        closing.start()
+        closing.join(seconds)
+        return not closing.is_alive()
+
+
+def start(cache: Path, model: str | None = None, *, port: int = 0, spare: bool = False, fetch: bool = True) -> Runtime:
+    """Load a model (see `labkit.choice`) and serve it on 127.0.0.1, on any free port by default.
+
+    With `spare`, any free port does when somebody took `port` since it was looked at. A second call in one
+    process joins the manager that runs. Raises FoundryError where the runtime is missing or fails, ModelError
+    for a model that neither the catalog nor the cache has, FetchError. Without `fetch`, a model of the catalog
+    that is not here yet is a ModelError too.
+    """
+    choice = choose(cache, model)
+    if choice.alias == embedded.ALIAS:
+        embedded.install(cache)
+    manager = _manager()
+    owner = manager is None
+    from foundry_local_sdk import FoundryLocalException, FoundryLocalManager
+
+    try:
+        if manager is None:
+            FoundryLocalManager.initialize(configuration(cache, choice, port=port))
+            manager = FoundryLocalManager.instance
+            assert manager is not None
+        loaded = _load(manager, choice, joined=not owner, fetch=fetch)
+        if not manager.urls:
+            manager.start_web_service()
+    except BaseException as error:
+        if owner and manager is not None:
+            manager.close()
+        if isinstance(error, FoundryLocalException):
+            if owner and port and spare and "in use" in str(error):
+                return start(cache, model, fetch=fetch)
+            raise _failure(error, port) from error
+        raise
+    address = (manager.urls or [""])[0].rstrip("/")
+    return Runtime(f"{address}/v1", loaded.id, loaded.alias, owner, manager)
+
+
+def configuration(cache: Path, choice: Choice | None = None, *, port: int = 0) -> Configuration:
+    """The SDK's configuration for a model; the notebook's tour of the SDK uses it too.
+
+    A model that is here already needs no catalog from the network, so the runtime is sent to an
+    address on loopback that says 404 at once. Asked for the real one offline, it retries for four seconds.
+    """
+    require_sdk()
+    from foundry_local_sdk import Configuration, LogLevel
+
+    chosen = choice or choose(cache, None)
+    return Configuration(
+        app_name="FoundryLocalWorkbook",
+        app_data_dir=str(cache / "runtime"),
+        model_cache_dir=str(chosen.folder),
+        # The runtime reports each failed catalog call as an error; what matters reaches us as an exception.
+        log_level=LogLevel.FATAL,
+        web=Configuration.WebService(urls=f"http://127.0.0.1:{port}"),
+        catalog_urls=[(_no_catalog(), None)] if chosen.cached or chosen.alias == embedded.ALIAS else None,
+        disable_nonessential_telemetry=True,
+    )
+
+
+def _load(manager: FoundryLocalManager, choice: Choice, *, joined: bool, fetch: bool = True) -> IModel:
+    catalog = manager.catalog
+    model = _find(catalog, choice.variant or choice.alias)
+    if model is None:
+        known = ", ".join(sorted(item.alias for item in catalog.list_models()))
+        if not known and not joined:
+            raise ModelError(
+                f"Microsoft's catalog could not be reached, so {choice.alias!r} cannot be looked up",
+                cure=f"check the network, or leave MODEL unset for {embedded.ALIAS}",
+            )
+        raise ModelError(
+            f"Foundry Local's catalog has no model {choice.alias!r} (it lists: {known or 'none'})",
+            cure="this process already runs Foundry Local with another catalog: restart the kernel, or let "
+            "python lab.py serve run one of the two models in a second terminal"
+            if joined
+            else f"check the name and the network, or leave MODEL unset for {embedded.ALIAS}",
+        )
+    if not model.is_cached:
+        if not fetch:
+            size = f"{model.info.file_size_mb} MB" if model.info.file_size_mb else "of unknown size"
+            raise ModelError(f"{model.alias} is not on this machine yet ({size})", cure="python lab.py serve brings it")
+        download(model)
+    if not model.is_loaded:
+        model.load()
+    return model
+
+
+def _find(catalog: Catalog, wanted: str) -> IModel | None:
+    """The model of an alias, or the build of an id, which may lack its version; the SDK alone wants them exact."""
+    models = catalog.list_models()
+    for model in models:
+        if model.alias.lower() == wanted.lower():
+            return model
+    builds = {build.id: build for model in models for build in model.variants}
+    try:
+        return builds[resolve(wanted, builds, "the catalog")]
+    except ModelError:
+        return None
+
+
+def download(model: IModel) -> None:
+    """Download a catalog model with its size said and a bar; Ctrl-C or the interrupt button cancels it.
+
+    The SDK's call blocks in native code, so it runs in a thread of its own and this one stays free to be
+    interrupted. Raises ModelError when cancelled; what has come is kept and the next try goes on from there.
+    """
+    from foundry_local_sdk import FoundryLocalException
+
+    megabytes = model.info.file_size_mb
+    told = f"{model.alias} is not on this machine yet: downloading {megabytes or 'an unknown number of'} MB."
+    print(told, file=sys.stderr, flush=True)  # stdout may be JSON, or the line READY
+    cancel = threading.Event()
+    with (
+        bar(f"Downloading {model.alias}", total=100, unit="%") as advance,
+        ThreadPoolExecutor(max_workers=1) as pool,
+    ):
+        try:
+            work = pool.submit(model.download, advance, cancel)
+            while wait([work], timeout=0.1).not_done:
+                pass
+            work.result()
+        except KeyboardInterrupt:
+            cancel.set()
+            raise ModelError(
+                f"the download of {model.alias} was cancelled",
+                cure="start again to go on with it, or leave MODEL unset to use the embedded model",
+            ) from None
+        except FoundryLocalException as error:
+            raise ModelError(
+                f"{model.alias} could not be downloaded ({error})",
+                cure="check the network and the free disk space and start again; what has come is kept",
+            ) from error
+
+
+class _NotFound(BaseHTTPRequestHandler):
+    """Says 404 to everything."""
+
+    def do_GET(self) -> None:
+        self.send_error(404)
+
+    do_HEAD = do_POST = do_GET  # noqa: N815 - the names that http.server calls
+
+    def log_message(self, *_: object) -> None:
+        """Keep quiet."""
+
+
+def _no_catalog() -> str:
+    """The address of a catalog on loopback that has nothing; it lives as long as the process."""
+    server = ThreadingHTTPServer(("127.0.0.1", 0), _NotFound)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    return f"http://127.0.0.1:{server.server_port}/asset-gallery/v1.0/models"
+
+
+def require_sdk() -> None:
+    """Raise FoundryError where the SDK is not installed."""
+    try:
+        import foundry_local_sdk  # noqa: F401
+    except ImportError as error:
+        raise FoundryError(
+            f"Foundry Local's runtime is not installed here ({error}); it has no build for Intel Macs",
+            cure="set BASE_URL to an OpenAI-compatible endpoint, for example llama.cpp's server or another machine's",
+        ) from error
+
+
+def _manager() -> FoundryLocalManager | None:
+    require_sdk()
+    from foundry_local_sdk import FoundryLocalManager
+
+    return FoundryLocalManager.instance
+
+
+def _failure(error: BaseException, port: int) -> FoundryError:
+    first = (str(error).strip().splitlines() or [type(error).__name__])[0]
+    if "in use" in first:
+        return FoundryError(f"port {port} on 127.0.0.1 is taken", cure="choose another port, or none for a free one")
+    return FoundryError(
+        f"Foundry Local could not start: {first}",
+        cure="python lab.py doctor looks at disk, memory and packages; then start again",
+    )
+
+
+def leave(status: int) -> NoReturn:
+    """End this process with a status, also where a runtime did not end: the SDK waits for that at exit, for ever."""
+    if _manager() is not None:
+        for stream in (sys.stdout, sys.stderr):
+            with contextlib.suppress(OSError):  # nobody reads it any more
+                stream.flush()
+        os._exit(status)
+    sys.exit(status)

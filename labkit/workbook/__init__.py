@@ -1,1 +1,0 @@
-"""Tools about the notebooks themselves; nothing here is taught."""

@@ -1,0 +1,545 @@
+"""The page of digits in a real Chromium: on WebGPU, which here is a software adapter, and where there is none."""
+
+from __future__ import annotations
+
+import base64
+import json
+import math
+import os
+import re
+import shutil
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+import numpy as np
+import onnxruntime
+import pytest
+from playwright.sync_api import expect, sync_playwright
+
+from coursekit.webgpu import pages
+from tests.conftest import CACHE, ROOT
+from tests.coursekit.test_browser import OUR_HOSTS
+from tests.support import axe, browser
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from numpy.typing import NDArray
+    from playwright.sync_api import Browser, Page
+
+pytestmark = [pytest.mark.browser, pytest.mark.lane, pytest.mark.timeout(180)]
+# A person who wants to look gives a folder here.
+PICTURES = os.environ.get("LABKIT_SCREENSHOTS", "")
+PAGE = ROOT / "apps" / "webgpu"
+WIDE = "() => document.documentElement.scrollWidth - document.documentElement.clientWidth"
+QUICK = {"batches": [1, 8], "budgetMs": 300, "least": 3, "most": 6}
+PHONE = {"viewport": {"width": 390, "height": 800}, "has_touch": True, "is_mobile": True}
+Point = tuple[float, float]
+
+
+@pytest.fixture(scope="module")
+def browsers() -> Iterator[tuple[Browser, Browser]]:
+    """Two browsers: one with WebGPU, on a software adapter at worst, and one that has it but gives no adapter."""
+    path = browser.find()
+    if path is None:
+        pytest.skip("no Chrome, Edge or Chromium is installed, and Playwright has none")
+    with (
+        sync_playwright() as playwright,
+        browser.launch(playwright, path, "--enable-unsafe-webgpu") as able,
+        browser.launch(playwright, path) as unable,
+    ):
+        expect.set_options(timeout=30_000)  # two software devices at once are slow to start
+        yield able, unable
+        expect.set_options(timeout=5_000)
+
+
+@pytest.fixture
+def able(browsers: tuple[Browser, Browser]) -> Browser:
+    """The browser with WebGPU."""
+    return browsers[0]
+
+
+@pytest.fixture
+def unable(browsers: tuple[Browser, Browser]) -> Browser:
+    """The browser without an adapter."""
+    return browsers[1]
+
+
+@pytest.fixture(scope="module")
+def url() -> Iterator[str]:
+    """The page, served."""
+    with served(PAGE) as address:
+        yield address
+
+
+@contextmanager
+def served(folder: Path) -> Iterator[str]:
+    server = pages.serve(folder, CACHE)
+    try:
+        yield server.start()
+    finally:
+        server.stop()
+
+
+@contextmanager
+def opened(chromium: Browser, url: str, ready: str | None = None, **options: Any) -> Iterator[Page]:
+    """The page in a fresh profile, once it is `ready`. It may ask nothing of another host, and no script may fail."""
+    asked: set[str] = set()
+    wrong: list[str] = []
+    context = chromium.new_context(**{"viewport": {"width": 1100, "height": 900}} | options)
+    context.on("request", lambda request: asked.add(request.url))
+    page = context.new_page()
+    page.on("pageerror", lambda error: wrong.append(str(error)))
+    # What the policy stops is no request, but nothing here is to try it.
+    page.on("console", lambda said: wrong.append(said.text) if "Content Security Policy" in said.text else None)
+    page.set_default_timeout(30_000)
+    try:
+        page.goto(url)
+        if ready:
+            is_ready(page, ready)
+        yield page
+    finally:
+        context.close()
+    assert {urlsplit(each).hostname for each in asked if not each.startswith(("data:", "blob:", "file:"))} <= OUR_HOSTS
+    assert wrong == []
+
+
+def is_ready(page: Page, backend: str) -> None:
+    expect(page.locator("body")).to_have_attribute("data-ready", backend)
+
+
+def reads(page: Page, digit: int) -> None:
+    expect(page.locator("body")).to_have_attribute("data-digit", str(digit))
+
+
+def arc(center: Point, radius: Point, start: float, end: float) -> list[Point]:
+    """A part of an ellipse, in degrees: 0 is to the right, 90 is down."""
+    angles = [math.radians(start + (end - start) * i / 16) for i in range(17)]
+    return [(center[0] + radius[0] * math.cos(a), center[1] + radius[1] * math.sin(a)) for a in angles]
+
+
+# Each stroke is a list of points; across and down, from 0 to 1.
+STROKES: dict[int, list[list[Point]]] = {
+    0: [arc((0.5, 0.5), (0.2, 0.3), -90, 270)],
+    1: [[(0.52, 0.15), (0.48, 0.85)]],
+    2: [[*arc((0.48, 0.33), (0.19, 0.17), 190, 395), (0.28, 0.83), (0.74, 0.81)]],
+    3: [[*arc((0.46, 0.33), (0.18, 0.16), 200, 440), *arc((0.46, 0.66), (0.21, 0.18), -80, 150)]],
+    4: [[(0.33, 0.18), (0.28, 0.54), (0.74, 0.52)], [(0.63, 0.2), (0.6, 0.86)]],
+    5: [[(0.36, 0.2), (0.34, 0.46), *arc((0.47, 0.62), (0.2, 0.2), -120, 140)], [(0.36, 0.2), (0.68, 0.18)]],
+    6: [[(0.6, 0.15), (0.42, 0.36), *arc((0.5, 0.66), (0.17, 0.18), 180, 540)]],
+    7: [[(0.28, 0.2), (0.72, 0.2), (0.45, 0.85)]],
+    8: [[*arc((0.5, 0.33), (0.14, 0.16), 90, 450), *arc((0.5, 0.67), (0.17, 0.18), -90, 270)]],
+    9: [[*arc((0.48, 0.35), (0.16, 0.17), 0, -360), (0.62, 0.6), (0.58, 0.86)]],
+}
+
+
+def draw(page: Page, strokes: list[list[Point]], size: float = 1, at: Point = (0, 0)) -> None:
+    """Draw with the mouse, smaller and elsewhere if so told."""
+    page.locator("#pad").scroll_into_view_if_needed()
+    box = page.locator("#pad").bounding_box()
+    assert box
+    for stroke in strokes:
+        places = [
+            (box["x"] + (at[0] + size * x) * box["width"], box["y"] + (at[1] + size * y) * box["height"])
+            for x, y in stroke
+        ]
+        page.mouse.move(*places[0])
+        page.mouse.down()
+        for place in places[1:]:
+            page.mouse.move(*place, steps=3)
+        page.mouse.up()
+
+
+def picture(page: Page, name: str) -> None:
+    """Keep what the page looks like, for a person to look at."""
+    if PICTURES:
+        page.wait_for_timeout(300)
+        page.screenshot(path=Path(PICTURES) / f"{name}.png", full_page=True)
+
+
+@pytest.fixture(scope="module")
+def images() -> NDArray[np.float32]:
+    """The 64 samples, as they go into the network."""
+    raw = base64.b64decode(json.loads((PAGE / "samples.json").read_text(encoding="utf-8"))["pixels"])
+    return (np.frombuffer(raw, np.uint8).reshape(-1, 1, 28, 28) / 255).astype(np.float32)
+
+
+@pytest.fixture(scope="module")
+def logits(images: NDArray[np.float32]) -> NDArray[np.float32]:
+    """What Python's onnxruntime says of them."""
+    session = onnxruntime.InferenceSession(PAGE / "digits.onnx", providers=["CPUExecutionProvider"])
+    answer: NDArray[np.float32] = session.run(["logits"], {"image": images})[0]
+    return answer
+
+
+def test_drawn_digits_are_read(unable: Browser, url: str) -> None:
+    read = {}
+    with opened(unable, url, "wasm") as page:
+        for digit, strokes in STROKES.items():
+            page.get_by_role("button", name="Clear").click()
+            expect(page.locator("body")).not_to_have_attribute("data-digit", str(digit))
+            draw(page, strokes)
+            expect(page.locator("#said")).to_contain_text("read as")
+            read[digit] = int(page.locator("body").get_attribute("data-digit") or -1)
+            picture(page, f"drawn-{digit}")
+    assert read == {digit: digit for digit in STROKES}
+
+
+def test_a_small_digit_in_a_corner_is_prepared_and_read_on_webgpu(able: Browser, url: str) -> None:
+    with opened(able, url, "webgpu") as page:
+        draw(page, STROKES[7], size=0.55, at=(0.4, 0.42))
+        reads(page, 7)
+        sizes = [
+            page.locator(f"#{step}").evaluate("each => [each.width, each.height]")
+            for step in ("cropped", "scaled", "centred")
+        ]
+        assert 60 < max(sizes[0]) < 150
+        assert max(sizes[1]) == 20
+        assert sizes[2] == [28, 28]
+        shares = [float(share.split()[-2]) for share in page.locator("#bars td:last-child").all_inner_texts()]
+        assert len(shares) == 10
+        assert shares[7] == max(shares) > 50
+        assert sum(shares) == pytest.approx(100, abs=1)
+        expect(page.locator("#argmax")).to_contain_text("7 (logit")
+        expect(page.locator("#took")).to_contain_text("on WebGPU")
+        picture(page, "corner")
+
+
+def test_says_which_backend_and_why(able: Browser, unable: Browser, url: str) -> None:
+    with opened(able, url, "webgpu") as page:
+        name = page.evaluate("async () => (await (await import('/device.js')).probe()).name")
+        status = page.get_by_role("status").filter(has_text="Runs on WebGPU")
+        expect(status).to_contain_text(name)
+        if "swiftshader" in name:
+            expect(status).to_contain_text("(software). This adapter is software")
+        expect(page.locator("#input")).to_have_text("image, float32 [batch, 1, 28, 28]")
+        expect(page.locator("#output")).to_have_text("logits, float32 [batch, 10]")
+        expect(page.locator("#accuracy")).to_contain_text("% of 10,000 test digits")
+        draw(page, STROKES[1])
+        reads(page, 1)
+        page.get_by_label("WASM").check()
+        is_ready(page, "wasm")
+        expect(page.locator("#took")).to_contain_text("on WASM")
+        expect(page.locator("#status")).to_have_text("Runs on WASM. You chose it.")
+    with opened(unable, url, "wasm") as page:
+        expect(page.locator("#status")).to_contain_text("Runs on WASM. The browser has WebGPU, but no graphics adapter")
+        expect(page.get_by_label("WebGPU")).to_be_disabled()
+        expect(page.locator("#webgpu-why")).to_contain_text("Not available. Look at chrome://gpu")
+        refused = page.evaluate("() => lab.classify(new Array(784).fill(0), 1, 'webgpu').catch(error => error.message)")
+        assert "no graphics adapter" in refused
+
+
+@pytest.mark.parametrize("backend", ["webgpu", "wasm"])
+def test_logits_agree_with_python(
+    able: Browser, url: str, backend: str, images: NDArray[np.float32], logits: NDArray[np.float32]
+) -> None:
+    with opened(able, url, "webgpu") as page:
+        run = "([pixels, batch, backend]) => lab.classify(pixels, batch, backend)"
+        all_at_once = page.evaluate(run, [images.ravel().tolist(), len(images), backend])
+        one = page.evaluate(run, [images[5].ravel().tolist(), 1, backend])
+    assert np.abs(np.reshape(all_at_once, logits.shape) - logits).max() < 1e-4
+    assert np.abs(np.array(one) - logits[5]).max() < 1e-4
+
+
+def test_a_sample_by_keyboard(unable: Browser, url: str) -> None:
+    with opened(unable, url, "wasm") as page:
+        expect(page.get_by_role("radio", name="a written")).to_have_count(10)
+        page.keyboard.press("Tab")
+        expect(page.get_by_role("button", name="Clear")).to_be_focused()
+        page.keyboard.press("Tab")
+        page.keyboard.press("Space")
+        reads(page, 0)
+        for digit in range(1, 10):
+            page.keyboard.press("ArrowRight")
+            expect(page.get_by_role("radio", name=f"a written {digit}")).to_be_focused()
+            reads(page, digit)
+        outline = "each => getComputedStyle(each.nextElementSibling).outlineOffset"
+        assert page.get_by_role("radio", name="a written 9").evaluate(outline) == "3px"  # it has the focus
+        assert page.get_by_role("radio", name="a written 8").evaluate(outline) == "0px"
+        draw(page, STROKES[1])
+        reads(page, 1)
+        expect(page.get_by_role("radio", name="a written 9")).not_to_be_checked()
+
+
+def test_the_result_is_said_once_after_the_last_stroke(unable: Browser, url: str) -> None:
+    with opened(unable, url, "wasm") as page:
+        page.locator("#said").evaluate(
+            "said => { window.heard = []; new MutationObserver(() => heard.push(said.textContent))"
+            ".observe(said, {childList: true}); }"
+        )
+        draw(page, STROKES[4][:1])
+        expect(page.locator("body")).to_have_attribute("data-digit", re.compile(r"\d"))
+        page.wait_for_timeout(150)
+        draw(page, STROKES[4][1:])
+        expect(page.get_by_role("status").filter(has_text="This is read as 4")).to_have_count(1)
+        assert len([each for each in page.evaluate("heard") if each]) == 1
+
+
+def test_touch_draws_and_does_not_scroll(unable: Browser, url: str) -> None:
+    with opened(unable, url, "wasm", **PHONE) as page:
+        assert page.evaluate(WIDE) <= 0
+        box = page.locator("#pad").bounding_box()
+        assert box
+        touch = page.context.new_cdp_session(page)
+
+        def send(kind: str, *points: Point) -> None:
+            places = [{"x": box["x"] + x * box["width"], "y": box["y"] + y * box["height"]} for x, y in points]
+            touch.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": places})
+
+        send("touchStart", (0.5, 0.85))
+        for step in range(1, 11):
+            send("touchMove", (0.5, 0.85 - 0.07 * step))
+        send("touchEnd")
+        reads(page, 1)
+        assert page.evaluate("scrollY") == 0
+
+
+def test_the_race_as_json(able: Browser, url: str) -> None:
+    with opened(able, url, "webgpu") as page:
+        result = page.evaluate("limits => lab.race(limits)", QUICK)
+    assert set(result) == {"machine", "runs", "stopped"}
+    assert set(result["machine"]) == {"adapter", "software", "userAgent", "cores"}
+    assert result["machine"]["adapter"]
+    assert result["stopped"] is False
+    cells = [(run["backend"], run["batch"]) for run in result["runs"]]
+    assert cells == [("wasm", 1), ("wasm", 8), ("webgpu", 1), ("webgpu", 8)]
+    for run in result["runs"]:
+        assert set(run) == {"backend", "batch", "first_ms", "ms", "median_ms", "q1_ms", "q3_ms"}
+        assert 3 <= len(run["ms"]) <= 6
+        assert min(run["ms"]) > 0
+        quartiles = [run["q1_ms"], run["median_ms"], run["q3_ms"]]
+        assert quartiles == pytest.approx(np.quantile(run["ms"], [0.25, 0.5, 0.75]).tolist())
+    webgpu = next(run for run in result["runs"] if run["backend"] == "webgpu")
+    assert webgpu["first_ms"] > webgpu["median_ms"]  # it includes compiling
+
+
+def test_the_race_by_its_buttons(able: Browser, unable: Browser, url: str) -> None:
+    with opened(unable, url, "wasm") as page:
+        page.get_by_role("button", name="Start the race").click()
+        expect(page.locator("#progress")).to_contain_text("Done. Median of a run. batch 1: WASM")
+        expect(page.locator("#times tbody tr")).to_have_count(3)
+        expect(page.get_by_role("img", name="Time of a run by batch size")).to_be_visible()
+        expect(page.locator("#chart desc")).to_contain_text("batch 64: WASM")
+        expect(page.get_by_role("button", name="Start the race")).to_be_focused()
+        with page.expect_download() as download:
+            page.get_by_role("link", name="Download as JSON").click()
+        assert download.value.suggested_filename == "race.json"
+        result = json.loads(Path(download.value.path()).read_text(encoding="utf-8"))
+        assert [run["batch"] for run in result["runs"]] == [1, 8, 64]
+        assert result["machine"]["adapter"] == ""
+    with opened(able, url, "webgpu") as page:
+        page.get_by_role("button", name="Start the race").click()
+        expect(page.locator("#digit")).to_have_attribute("inert", "")
+        expect(page.locator("#counter")).to_contain_text("WebGPU, batch")
+        page.get_by_role("button", name="Stop").click()
+        expect(page.locator("#progress")).to_contain_text("Stopped. Median of a run.")
+        expect(page.locator("#digit")).not_to_have_attribute("inert", "")
+        assert 3 <= page.locator("#times tbody tr").count() < 6
+        draw(page, STROKES[1])
+        reads(page, 1)
+
+
+def test_a_lost_device_is_replaced(able: Browser, url: str, images: NDArray[np.float32]) -> None:
+    with opened(able, url, "webgpu") as page:
+        draw(page, STROKES[7])
+        reads(page, 7)
+        page.evaluate("lab.lose()")
+        expect(page.locator("#status")).to_contain_text("The WebGPU device was lost (Device was destroyed.). A new one")
+        is_ready(page, "webgpu")
+        page.get_by_role("button", name="Clear").click()
+        draw(page, STROKES[1])
+        reads(page, 1)
+        during_a_run = page.evaluate(
+            "async pixels => { const run = lab.classify(pixels, 64, 'webgpu'); setTimeout(lab.lose, 150); return run }",
+            images.ravel().tolist(),
+        )
+        assert len(during_a_run) == 640
+        is_ready(page, "webgpu")
+
+
+def test_a_lost_device_without_another_leaves_wasm(able: Browser, url: str) -> None:
+    with opened(able, url, "webgpu") as page:
+        page.evaluate("navigator.gpu.requestAdapter = async () => null")
+        page.evaluate("lab.lose()")
+        is_ready(page, "wasm")
+        expect(page.locator("#status")).to_contain_text("The WebGPU device was lost (Device was destroyed.).")
+        expect(page.locator("#status")).to_contain_text("has WebGPU, but no graphics adapter for it. WASM takes over.")
+        expect(page.get_by_label("WebGPU")).to_be_disabled()
+        draw(page, STROKES[7])
+        reads(page, 7)
+
+
+def test_a_device_that_is_lost_again_and_again_is_left_alone(able: Browser, url: str) -> None:
+    with opened(able, url, "webgpu") as page:
+        for _ in range(3):
+            page.evaluate("lab.lose()")
+            is_ready(page, "webgpu")
+        page.evaluate("lab.lose()")
+        is_ready(page, "wasm")
+        expect(page.locator("#status")).to_contain_text("It is the 4th time.")
+
+
+def test_a_run_on_a_lost_device_fails_at_once(able: Browser, url: str) -> None:
+    """onnxruntime-web, left to itself, waits for the device and answers nothing more, WASM included."""
+    with opened(able, url, "webgpu") as page:
+        failed = page.evaluate("""async () => {
+          const {open, DeviceLost} = await import('/session.js');
+          const session = await open('webgpu');
+          const [one, images] = [new Float32Array(784), new Float32Array(64 * 784)];
+          await session.run(one);
+          setTimeout(session.lose, 150);
+          const runs = await Promise.allSettled([session.run(images, 64), session.run(one), session.run(one)]);
+          await session.close();
+          return runs.map(run => run.reason instanceof DeviceLost);
+        }""")
+        assert failed == [True] * 3
+        draw(page, STROKES[1])
+        reads(page, 1)
+
+
+def test_a_missing_model(unable: Browser, tmp_path: Path) -> None:
+    shutil.copytree(PAGE, tmp_path / "page")
+    (tmp_path / "page" / "digits.onnx").unlink()
+    with served(tmp_path / "page") as address, opened(unable, address, "error") as page:
+        expect(page.get_by_role("alert")).to_contain_text("digits.onnx is missing (HTTP 404)")
+        expect(page.get_by_role("alert")).to_contain_text("git checkout apps/webgpu/digits.onnx")
+        expect(page.get_by_role("button", name="Start the race")).to_be_disabled()
+        draw(page, STROKES[1])
+        expect(page.locator("#answer")).to_have_text("No digit yet")
+        assert axe.serious(page) == []
+    (tmp_path / "page" / "digits.onnx").write_bytes(b"this is no model")
+    with served(tmp_path / "page") as address, opened(unable, address, "error") as page:
+        expect(page.get_by_role("alert")).to_contain_text("digits.onnx does not start on wasm")
+
+
+def test_a_wrong_type_of_the_library(unable: Browser, url: str) -> None:
+    with opened(unable, "about:blank") as page:
+        page.route("**/*.mjs", lambda route: route.fulfill(body="export {}", content_type="text/plain"))
+        page.goto(url)
+        expect(page.get_by_role("alert")).to_contain_text("sends a module as text/plain")
+        expect(page.get_by_role("alert")).to_contain_text("python lab.py webgpu")
+
+
+def test_from_a_file_the_page_says_that_it_needs_a_server(unable: Browser, url: str) -> None:
+    with opened(unable, (PAGE / "index.html").as_uri()) as page:
+        expect(page.get_by_text("This page needs a server: run python lab.py webgpu")).to_be_visible()
+    with opened(unable, url, "wasm") as page:
+        expect(page.get_by_text("This page needs a server")).to_have_count(0)
+
+
+@pytest.mark.parametrize(
+    ("browser_has", "says"),
+    [
+        (
+            "{isSecureContext: false, navigator: {}, location: {origin: 'http://lab:5173', port: '5173'}}",
+            "http://lab:5173 is not a secure origin / http://127.0.0.1:5173/",
+        ),
+        ("{isSecureContext: true, navigator: {}}", "no WebGPU / chrome://gpu"),
+        (
+            "{isSecureContext: true, navigator: {gpu: {requestAdapter: async () => null}}}",
+            "no graphics adapter / driver",
+        ),
+        (
+            "{isSecureContext: true, navigator: {gpu: {requestAdapter: async () => { throw Error('oh') }}}}",
+            "failed to give a graphics adapter (oh) / chrome://gpu",
+        ),
+    ],
+    ids=["insecure", "old", "adapterless", "broken"],
+)
+def test_each_lack_of_webgpu_has_its_reason_and_its_cure(
+    unable: Browser, url: str, browser_has: str, says: str
+) -> None:
+    with opened(unable, url, "wasm") as page:
+        found = page.evaluate(f"async () => (await import('/device.js')).probe({browser_has})")
+    assert (found["webgpu"], found["name"]) == (False, "")
+    reason, cure = says.split(" / ")
+    assert reason in found["reason"]
+    assert cure in found["cure"]
+
+
+@pytest.mark.parametrize(
+    ("info", "name", "software"),
+    [
+        ("{vendor: 'nvidia', architecture: 'ampere', device: '', description: ''}", "nvidia ampere", False),
+        ("{vendor: 'google', architecture: 'swiftshader'}", "google swiftshader", True),
+        ("{vendor: 'mesa', description: 'llvmpipe (LLVM 19)'}", "llvmpipe (LLVM 19)", True),
+        ("{vendor: 'microsoft', description: 'Microsoft Basic Render Driver'}", "Microsoft Basic Render Driver", True),
+        ("{vendor: 'x', isFallbackAdapter: true}", "x", True),
+        ("{}", "an adapter that keeps its name to itself", False),
+    ],
+    ids=["card", "swiftshader", "llvmpipe", "windows", "fallback", "nameless"],
+)
+def test_a_software_adapter_is_called_one(unable: Browser, url: str, info: str, name: str, software: bool) -> None:
+    scope = f"{{isSecureContext: true, navigator: {{gpu: {{requestAdapter: async () => ({{info: {info}}})}}}}}}"
+    with opened(unable, url, "wasm") as page:
+        found = page.evaluate(f"async () => (await import('/device.js')).probe({scope})")
+    assert (found["webgpu"], found["name"], found["software"]) == (True, name, software)
+    assert ("software" in found["reason"]) is software
+
+
+def test_preparing_a_drawing(unable: Browser, url: str) -> None:
+    def prepared(width: int, height: int, ink: NDArray[np.float32]) -> dict[str, NDArray[np.float32]] | None:
+        found = page.evaluate(
+            "async ([width, height, ink]) => { const {prepare} = await import('/preprocess.js');"
+            "const steps = prepare({data: Float32Array.from(ink), width, height});"
+            "return steps && Object.fromEntries(Object.entries(steps).map(([name, {data, width, height}]) =>"
+            "  [name, {data: [...data], shape: [height, width]}])) }",
+            [width, height, ink.ravel().tolist()],
+        )
+        return found and {name: np.reshape(each["data"], each["shape"]) for name, each in found.items()}
+
+    with opened(unable, url, "wasm") as page:
+        empty = np.zeros((120, 100), np.float32)
+        assert prepared(100, 120, empty) is None
+        bar = empty.copy()
+        bar[10:70, 80:95] = 1  # 60 high, 15 wide: 20 high and 5 wide, ink all over
+        steps = prepared(100, 120, bar)
+        assert steps
+        assert steps["cropped"].shape == (60, 15)
+        assert steps["scaled"].shape == (20, 5)
+        assert steps["scaled"] == pytest.approx(np.ones((20, 5)))
+        assert steps["centred"].sum() == pytest.approx(100)
+        assert [axis.mean() for axis in np.nonzero(steps["centred"])] == pytest.approx([13.5, 13.5], abs=0.51)
+        moved = prepared(100, 120, np.roll(bar, (30, -60), (0, 1)))
+        assert moved
+        assert np.array_equal(moved["centred"], steps["centred"])
+        soft = empty.copy()
+        soft[0:60:2, 0:60] = 1  # lines that 20 pixels cannot show: each new pixel is their mean, half or so
+        steps = prepared(100, 120, soft)
+        assert steps
+        assert steps["scaled"].min() > 0.3
+        assert steps["scaled"].max() < 0.7
+        corner = empty.copy()
+        corner[20:100, 10:18] = 1
+        corner[98:100, 10:90] = 1
+        corner[70:100, 10:40] = 1  # its centre of mass is far from its middle
+        steps = prepared(100, 120, corner)
+        assert steps
+        assert [int(np.ptp(axis)) + 1 for axis in np.nonzero(steps["centred"])] == [20, 20]
+        assert steps["centred"].sum() == pytest.approx(steps["scaled"].sum())
+
+
+@pytest.mark.parametrize(
+    "options",
+    [{"color_scheme": "light"}, {"color_scheme": "dark"}, PHONE, PHONE | {"color_scheme": "dark"}],
+    ids=["light", "dark", "phone", "phone-dark"],
+)
+def test_everybody_can_use_it(able: Browser, url: str, options: dict[str, Any], request: pytest.FixtureRequest) -> None:
+    with opened(able, url, "webgpu", **options) as page:
+        page.evaluate("async () => { window.raced = await lab.race({batches: [1, 8], budgetMs: 100, most: 3}) }")
+        draw(page, STROKES[7])
+        reads(page, 7)
+        page.evaluate("lab.show(raced)")
+        expect(page.locator("#times tbody tr")).to_have_count(4)
+        picture(page, f"page-{request.node.callspec.id}")
+        assert axe.serious(page) == []
+        assert page.evaluate(WIDE) <= 0
+
+
+def test_without_webgpu_too(unable: Browser, url: str) -> None:
+    with opened(unable, url, "wasm", **PHONE) as page:
+        picture(page, "without")
+        assert axe.serious(page) == []
+        assert page.evaluate(WIDE) <= 0

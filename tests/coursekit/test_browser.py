@@ -1,0 +1,213 @@
+"""What a student does first: start, open notebook 01 in JupyterLab in a real browser, run all of it."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+import pytest
+from playwright.sync_api import sync_playwright
+
+from tests.support import browser
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from playwright.sync_api import Page
+
+pytestmark = [pytest.mark.live, pytest.mark.notebook, pytest.mark.timeout(400)]
+
+ROOT = Path(__file__).resolve().parents[2]
+# A person who wants to look gives a file's name here.
+SCREENSHOT = "LABKIT_SCREENSHOT"
+FLAGS, STOP = 0, signal.SIGINT
+if sys.platform == "win32":
+    FLAGS, STOP = subprocess.CREATE_NEW_PROCESS_GROUP, signal.CTRL_BREAK_EVENT
+OUR_HOSTS = {"127.0.0.1", "localhost"}
+
+# A kernel that is not ready would ask in a dialog, and the command would wait behind it.
+RUN_ALL = """async () => {
+  const app = window.jupyterapp;
+  await app.restored;
+  const panel = app.shell.currentWidget;
+  await panel.context.ready;
+  await panel.sessionContext.ready;
+  await panel.sessionContext.session.kernel.info;
+  await app.commands.execute('notebook:run-all-cells');
+}"""
+OUTPUTS = """() => {
+  const cells = window.jupyterapp.shell.currentWidget.content.model.cells;
+  return Array.from({length: cells.length}, (_, index) => cells.get(index).toJSON());
+}"""
+DECODED = """async (images) => {
+  const decoded = await Promise.allSettled(images.map(image => image.decode()));
+  return decoded.filter(one => one.status === 'fulfilled').length;
+}"""
+# Cells far from the screen are not in the page until somebody scrolls to them.
+SHOW = """async (index) => {
+  const notebook = window.jupyterapp.shell.currentWidget.content;
+  notebook.activeCellIndex = index;
+  await notebook.scrollToItem(index, 'start');
+}"""
+
+
+@dataclass
+class Workbook:
+    """A running `python -m coursekit`: what it has printed so far, and the address it gave."""
+
+    process: subprocess.Popen[str]
+    lines: list[str] = field(default_factory=list)
+
+    def read(self) -> None:
+        """Keep what it prints; runs in a thread until the process ends."""
+        assert self.process.stdout
+        self.lines.extend(self.process.stdout)
+
+    def address(self) -> str:
+        """JupyterLab's address, once it is printed."""
+        give_up = time.monotonic() + 120
+        while time.monotonic() < give_up and self.process.poll() is None:
+            for line in self.lines:
+                if line.strip().startswith("http://127.0.0.1:") and "token=" in line:
+                    return line.strip()
+            time.sleep(0.05)
+        pytest.fail("no address was printed:\n" + "".join(self.lines))
+
+
+@pytest.fixture
+def installed() -> Path:
+    """The browser; without one the test is skipped before anything is started."""
+    path = browser.find()
+    if path is None:
+        pytest.skip("no Chrome, Edge or Chromium is installed, and Playwright has none")
+    return path
+
+
+@pytest.fixture
+def workbook(tmp_path: Path) -> Iterator[Workbook]:
+    """`python lab.py --no-browser` in a copy of the project, without a part in this user's Jupyter."""
+    project = tmp_path / "project"
+    for name in ("labkit", "notebooks"):
+        shutil.copytree(ROOT / name, project / name, ignore=shutil.ignore_patterns("__pycache__", ".ipynb_checkpoints"))
+    settings = tmp_path / "jupyter"
+    settings.mkdir()
+    # Gives the test the application's own objects; the product does not set it.
+    (settings / "jupyter_lab_config.json").write_text(json.dumps({"LabApp": {"expose_app_in_browser": True}}))
+    own = {name: str(tmp_path / name) for name in ("JUPYTER_DATA_DIR", "JUPYTER_RUNTIME_DIR", "IPYTHONDIR")}
+    own |= {"JUPYTER_CONFIG_DIR": str(settings), "PYTHONPATH": str(project), "PYTHONUNBUFFERED": "1"}
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    process = subprocess.Popen(
+        [sys.executable, "-m", "coursekit", "--no-browser", "--port", str(port)],
+        cwd=project,
+        env=os.environ | own,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        encoding="utf-8",
+        creationflags=FLAGS,
+    )
+    with process:
+        running = Workbook(process)
+        reader = threading.Thread(target=running.read, daemon=True)
+        reader.start()
+        try:
+            yield running
+        finally:
+            process.send_signal(STOP)
+            try:
+                process.wait(30)
+            finally:
+                process.kill()
+            reader.join(5)
+
+
+@pytest.mark.browser
+def test_notebook_01_runs_in_jupyterlab(installed: Path, workbook: Workbook, tmp_path: Path) -> None:
+    """Every cell runs without an error, the picture and the streamed answer show, nothing is asked elsewhere."""
+    address = workbook.address()
+    asked: list[str] = []
+    with sync_playwright() as playwright, browser.launch(playwright, installed) as chromium:
+        context = chromium.new_context(viewport={"width": 1280, "height": 1000})
+        context.on("request", lambda request: asked.append(request.url))
+        page = context.new_page()
+        page.on("websocket", lambda socket: asked.append(socket.url))
+        page.goto(address)
+        page.wait_for_function("() => window.jupyterapp?.shell.currentWidget?.context", timeout=60_000)
+        page.evaluate(RUN_ALL)
+        cells = finished(page)
+        notices = page.locator(".Toastify__toast").all_inner_texts()
+        screens = look(page, cells)
+        images = sum(page_images for page_images, _ in screens)
+        text = " ".join(" ".join(words for _, words in screens).split())
+    code = [cell for cell in cells if cell["cell_type"] == "code"]
+    assert code
+    assert [output for cell in code for output in cell["outputs"] if output["output_type"] == "error"] == []
+    assert [cell["source"] for cell in code if not cell["execution_count"]] == []
+    assert notices == []
+    assert images > 0
+    answer = streamed(next(cell for cell in code if "stream=True" in cell["source"]))
+    assert len(answer.split()) > 10
+    assert answer in text
+    assert any(urlsplit(url).path.endswith("01_client_setup.ipynb") for url in asked)
+    assert {urlsplit(url).hostname for url in asked if urlsplit(url).scheme not in {"data", "blob"}} <= OUR_HOSTS
+    assert list((tmp_path / "project" / "work").glob("01_*.ipynb"))
+
+
+def test_ends_in_good_order(workbook: Workbook, own_cache: Path) -> None:
+    """Before JupyterLab opens, an answer streams in the terminal; a signal then ends both, and nothing is left."""
+    address = workbook.address()
+    said = "".join(workbook.lines)
+    assert len(said.partition("Why is the sky blue?")[2].partition("(first token after")[0].split()) > 10
+    if sys.platform == "win32":
+        return
+    workbook.process.send_signal(STOP)
+    assert workbook.process.wait(30) == 0
+    assert not list((own_cache / "endpoints").glob("*.json"))
+    with socket.socket() as probe:
+        assert probe.connect_ex(("127.0.0.1", urlsplit(address).port or 0)) != 0
+
+
+def finished(page: Page, seconds: float = 240) -> list[dict[str, Any]]:
+    """The cells, once each code cell has its count and the kernel is at rest, or one has failed."""
+    give_up = time.monotonic() + seconds
+    while True:
+        cells: list[dict[str, Any]] = page.evaluate(OUTPUTS)
+        code = [cell for cell in cells if cell["cell_type"] == "code"]
+        failed = any(output["output_type"] == "error" for cell in code for output in cell["outputs"])
+        if failed or all(cell["execution_count"] for cell in code) or time.monotonic() > give_up:
+            return cells
+        page.wait_for_timeout(100)
+
+
+def look(page: Page, cells: list[dict[str, Any]]) -> list[tuple[int, str]]:
+    """Scroll through the notebook: how many images each output shows, and its text. Makes the screenshot."""
+    seen = []
+    for index, cell in enumerate(cells):
+        page.evaluate(SHOW, index)
+        shown = page.locator(f'.jp-Cell[data-windowed-list-index="{index}"]')
+        images = shown.locator(".jp-OutputArea img").evaluate_all(DECODED)
+        seen.append((images, " ".join(shown.locator(".jp-OutputArea-output").all_inner_texts())))
+        if images and not any(before for before, _ in seen[:-1]) and (picture := os.environ.get(SCREENSHOT)):
+            page.screenshot(path=picture)
+        assert images or "image/png" not in json.dumps(cell.get("outputs", []))
+    return seen
+
+
+def streamed(cell: dict[str, Any]) -> str:
+    """What a cell printed, with its white space in one piece."""
+    printed = [output["text"] for output in cell["outputs"] if output.get("name") == "stdout"]
+    return " ".join("".join("".join(text) for text in printed).split())

@@ -1,0 +1,126 @@
+"""`python lab.py doctor`: what it finds, what it says, its JSON."""
+
+from __future__ import annotations
+
+import json
+import socket
+from importlib import metadata
+from types import SimpleNamespace
+from typing import TYPE_CHECKING
+
+import pytest
+
+from coursekit import doctor, ports
+from coursekit.cli import main
+from foundry_mock import Fault, MockEndpoint
+from labkit import foundry
+from labkit.errors import FoundryError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from coursekit.doctor import Check, Report
+
+
+def by_name(report: Report) -> dict[str, Check]:
+    """The checks of a report."""
+    return {check.name: check for check in report.checks}
+
+
+@pytest.mark.live
+def test_a_good_machine_is_well(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["doctor", "--json"]) == 0
+    told = json.loads(capsys.readouterr().out)
+    assert told["schema"] == doctor.SCHEMA
+    assert told["ok"] is True
+    assert told["source"] == "Foundry Local in this process"
+    assert told["base_url"].startswith("http://127.0.0.1:")
+    assert told["model"] == "smollm2-135m-instruct-generic-cpu:1"
+    assert 0 < told["first_token_s"] < 30
+    assert {"name", "ok", "detail", "cure"} == set(told["checks"][0])
+
+
+@pytest.mark.usefixtures("own_cache")
+def test_it_downloads_no_model_of_the_catalog(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """What is not here is said with its size, and the JSON stays JSON."""
+    listed = SimpleNamespace(alias="big", variants=[], is_cached=False, info=SimpleNamespace(file_size_mb=3686))
+    manager = SimpleNamespace(catalog=SimpleNamespace(list_models=lambda: [listed]), urls=[], close=lambda: None)
+    monkeypatch.setattr(foundry, "_manager", lambda: manager)
+    monkeypatch.setenv("MODEL", "big")
+    assert main(["doctor", "--json"]) == 1
+    told = json.loads(capsys.readouterr().out)
+    [check] = [check for check in told["checks"] if check["name"] == "Endpoint"]
+    assert check["ok"] is False
+    assert "big is not on this machine yet (3686 MB)" in check["detail"]
+    assert "python lab.py serve" in check["cure"]
+
+
+def test_with_a_dead_address_it_says_the_cure(
+    closed_port: int, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("BASE_URL", f"http://127.0.0.1:{closed_port}")
+    assert main(["doctor"]) == 1
+    told = capsys.readouterr().out
+    assert "WRONG  Endpoint: nothing listens" in told
+    assert "(from BASE_URL)" in told
+    assert "or unset BASE_URL" in told
+    assert "to mend it: python lab.py serve" in told
+    assert "Something is wrong" in told
+
+
+def test_an_endpoint_that_fails_is_wrong(monkeypatch: pytest.MonkeyPatch) -> None:
+    with MockEndpoint() as mock:
+        mock.fail(Fault.SERVER_ERROR, Fault.SERVER_ERROR)
+        monkeypatch.setenv("BASE_URL", mock.base_url)
+        report = doctor.examine()
+    assert not report.ok
+    assert by_name(report)["Endpoint"].cure
+    assert report.first_token_s is None
+
+
+def test_a_machine_without_a_runtime_is_well_with_an_address(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """As an Intel Mac is, for which there is no build."""
+
+    def lacking() -> None:
+        raise FoundryError("no build", cure="set BASE_URL")
+
+    monkeypatch.setattr(foundry, "require_sdk", lacking)
+    [check] = doctor._models(tmp_path)
+    assert (check.ok, check.cure) == (False, "set BASE_URL")
+    monkeypatch.setenv("BASE_URL", "http://127.0.0.1:1/v1")
+    [check] = doctor._models(tmp_path)
+    assert (check.ok, check.cure) == (None, "")
+
+
+def test_a_package_that_differs_from_the_lock_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "requirements.txt").write_text(
+        "-e .\nopenai==0.1\nno-such-package==1\nwin==1 ; sys_platform == 'none'\n"
+    )
+    monkeypatch.setattr(doctor, "ROOT", tmp_path)
+    [check] = doctor._packages()
+    assert check.ok is False
+    assert check.detail == f"openai is {metadata.version('openai')}, the lock says ==0.1; no-such-package is missing"
+    assert ".venv" in check.cure
+
+
+def test_a_port_that_is_held_is_told_with_its_holder(monkeypatch: pytest.MonkeyPatch) -> None:
+    with socket.socket() as holder:
+        holder.bind(("127.0.0.1", 0))
+        holder.listen()
+        port = holder.getsockname()[1]
+        monkeypatch.setattr(doctor, "PORTS", {port: "a test"})
+        [check] = doctor._ports()
+        with monkeypatch.context() as patch:  # as if another Python held it
+            patch.setattr(ports, "_is_own", lambda _: False)
+            [others] = doctor._ports()
+    assert (check.ok, check.detail.endswith(ports.OWN)) == (True, True)
+    assert others.ok is None
+    assert others.detail.endswith("; a test would take another one")
+    assert ports.holder(port) == "unknown"
+
+
+def test_too_little_room_is_wrong(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(doctor, "DISK_GB", 1e9)
+    assert next(check.ok for check in doctor.room(tmp_path / "not" / "there")) is False

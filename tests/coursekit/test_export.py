@@ -1,0 +1,446 @@
+"""Notebooks own the files of the apps, and nothing else may be there."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import stat
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from nbformat import v4
+
+from coursekit import export
+from coursekit.copies import ROOT
+from coursekit.errors import WorkbookError
+
+HEADER = "Made from notebooks/04_app.ipynb by: python lab.py export"
+HALF = r'{"cells": [{"cell_type": "code", "source": "%%export apps/a.py\n\ud800"}]}'
+
+
+def notebook(root: Path, *sources: str, name: str = "04_app.ipynb") -> None:
+    """A lesson: a text, and these code cells from cell 2 on."""
+    (root / "notebooks").mkdir(exist_ok=True)
+    cells = [v4.new_markdown_cell("%%export apps/chat/text.txt\nA text."), *map(v4.new_code_cell, sources)]
+    (root / "notebooks" / name).write_text(json.dumps(v4.new_notebook(cells=cells)), encoding="utf-8")
+
+
+def file(root: Path, path: str, text: str = "by hand\n") -> Path:
+    """A file that is there already."""
+    place = root / path
+    place.parent.mkdir(parents=True, exist_ok=True)
+    place.write_bytes(text.encode())
+    return place
+
+
+def tree(root: Path) -> dict[str, bytes]:
+    """Every file under apps/."""
+    return {str(path.relative_to(root)): path.read_bytes() for path in (root / "apps").rglob("*") if path.is_file()}
+
+
+def test_the_repository_is_clean() -> None:
+    """Every file of the apps is what its notebook says, and has one."""
+    problems = export.check(ROOT)
+    assert not problems, "".join(problem.diff for problem in problems) + str(export.failure(problems))
+
+
+def test_parts_become_a_file(tmp_path: Path) -> None:
+    """In order, two blank lines apart, whatever blank lines the cells begin and end with; other cells are not in it."""
+    notebook(
+        tmp_path,
+        '%%export apps/chat/guard.py\n"""Guard."""\n\nimport re\n\n',
+        "print('not in it')",
+        "\n\n%%export apps/chat/guard.py\n\n\ndef guard() -> str:\n    return 'ä'  ",
+        "# %%export apps/chat/guard.py\nx = 1",
+        "x = 1\n%%export apps/chat/guard.py",
+        "%%exporter apps/chat/guard.py\nx = 2",
+    )
+    assert export.write(tmp_path) == {"apps/chat/guard.py": "written"}
+    text = f'# {HEADER}\n"""Guard."""\n\nimport re\n\n\ndef guard() -> str:\n    return \'ä\'\n'
+    assert tree(tmp_path) == {os.path.join("apps", "chat", "guard.py"): text.encode()}  # noqa: PTH118
+    assert export.check(tmp_path) == []
+
+
+def test_other_parts_follow_each_other(tmp_path: Path) -> None:
+    """A blank line between them is the author's to write."""
+    notebook(
+        tmp_path, "%%export apps/a.css\n\n.a {}\n\n", "%%export apps/a.css\n.b {}", "%%export apps/a.css\n\n.c {}\n"
+    )
+    export.write(tmp_path)
+    assert (tmp_path / "apps/a.css").read_text(encoding="utf-8") == f"/* {HEADER} */\n.a {{}}\n.b {{}}\n\n.c {{}}\n"
+
+
+@pytest.mark.parametrize(
+    ("path", "header"),
+    [
+        *((f"x{end}", f"# {HEADER}\n") for end in (".py", ".toml", ".sh", ".yml", ".yaml", ".txt", ".cfg", ".ini")),
+        *((name, f"# {HEADER}\n") for name in ("Dockerfile", ".env", ".env.example", ".gitignore")),
+        *((f"x{end}", f"// {HEADER}\n") for end in (".js", ".jsx", ".ts", ".tsx", ".mjs")),
+        *((f"x{end}", f"<!-- {HEADER} -->\n") for end in (".html", ".svg")),
+        ("x.md", f"[//]: # ({HEADER})\n"),
+        ("x.css", f"/* {HEADER} */\n"),
+        ("x.sql", f"-- {HEADER}\n"),
+        *((name, "") for name in ("x.json", "x.csv", "x.jsonl", "LICENSE")),
+    ],
+)
+def test_header_in_the_comments_of_its_kind(tmp_path: Path, path: str, header: str) -> None:
+    """A kind that has no comments, or that nobody here knows, goes without."""
+    notebook(tmp_path, f"%%export apps/chat/{path}\nx")
+    export.write(tmp_path)
+    assert (tmp_path / "apps/chat" / path).read_text(encoding="utf-8") == f"{header}x\n"
+
+
+@pytest.mark.parametrize(
+    ("path", "first", "rest"),
+    [
+        ("x.py", "#!/usr/bin/env python3\n", "print()\n"),
+        ("x.sh", "#!/bin/sh\n", "ls\n"),
+        ("x.html", "<!doctype html>\n", "<title>x</title>\n"),
+        ("x.html", "<!DOCTYPE html>\n", "<title>x</title>\n"),
+        ("x.svg", '<?xml version="1.0"?>\n', "<!DOCTYPE svg>\n<svg></svg>\n"),
+        ("x.css", '@charset "utf-8";\n', "a {}\n"),
+        ("x.md", "---\ntitle: x\n---\n", "x\n"),
+    ],
+)
+def test_what_must_be_first_stays_first(tmp_path: Path, path: str, first: str, rest: str) -> None:
+    """The header comes after it."""
+    notebook(tmp_path, f"%%export apps/{path}\n{first}{rest}")
+    export.write(tmp_path)
+    whole = (tmp_path / "apps" / path).read_text(encoding="utf-8")
+    header = whole.removeprefix(first).removesuffix(rest)
+    assert whole.startswith(first)
+    assert HEADER in header
+    assert header.count("\n") == 1
+
+
+def test_doctype_on_a_line_with_more(tmp_path: Path) -> None:
+    """The line is parted."""
+    notebook(tmp_path, "%%export apps/x.html\n<!doctype html><p>x")
+    export.write(tmp_path)
+    assert (tmp_path / "apps/x.html").read_text(encoding="utf-8") == f"<!doctype html>\n<!-- {HEADER} -->\n<p>x\n"
+
+
+def test_line_ends_are_unix(tmp_path: Path) -> None:
+    """Whatever the notebook was written with; only Windows, where git makes them so, may have others in its files."""
+    notebook(tmp_path, "%%export apps/a.txt\r\na\r\nb\r\n")
+    export.write(tmp_path)
+    text = f"# {HEADER}\na\nb\n"
+    assert (tmp_path / "apps/a.txt").read_bytes() == text.encode()
+    file(tmp_path, "apps/a.txt", text.replace("\n", "\r\n"))
+    assert bool(export.check(tmp_path)) == (os.linesep == "\n")
+
+
+def written(root: Path) -> dict[str, tuple[int, int]]:
+    """Each exported file's inode and time of writing; the time of reading changes by looking."""
+    return {path.name: (path.stat().st_ino, path.stat().st_mtime_ns) for path in (root / "apps").iterdir()}
+
+
+def test_only_what_differs_is_written(tmp_path: Path) -> None:
+    """A second run touches nothing; a changed file alone is written, and no half of one stays behind."""
+    notebook(tmp_path, "%%export apps/a.py\nx = 1", "%%export apps/b.py\nx = 1")
+    export.write(tmp_path)
+    before = written(tmp_path)
+    assert export.write(tmp_path) == {"apps/a.py": "unchanged", "apps/b.py": "unchanged"}
+    assert written(tmp_path) == before
+    file(tmp_path, "apps/b.py", "x = 2\n")
+    assert export.write(tmp_path) == {"apps/a.py": "unchanged", "apps/b.py": "written"}
+    assert written(tmp_path)["a.py"] == before["a.py"]
+    assert (tmp_path / "apps/b.py").read_text(encoding="utf-8") == f"# {HEADER}\nx = 1\n"
+    assert {path.name for path in (tmp_path / "apps").iterdir()} == {"a.py", "b.py"}
+
+
+def test_a_file_is_replaced_whole(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where the disk is full, the old one stays."""
+    notebook(tmp_path, "%%export apps/a.py\nx = 1")
+    old = file(tmp_path, "apps/a.py", "old\n")
+
+    def full(*_: object, **__: object) -> int:
+        raise OSError("No space left on device")
+
+    monkeypatch.setattr(Path, "write_text", full)
+    with pytest.raises(OSError, match="No space"):
+        export.write(tmp_path)
+    assert old.read_bytes() == b"old\n"
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such permission")
+def test_a_program_stays_one(tmp_path: Path) -> None:
+    """It may still be executed."""
+    notebook(tmp_path, "%%export apps/a.sh\n#!/bin/sh\nls")
+    file(tmp_path, "apps/a.sh").chmod(0o755)
+    export.write(tmp_path)
+    assert stat.S_IMODE((tmp_path / "apps/a.sh").stat().st_mode) == 0o755
+
+
+def test_drift_is_shown(tmp_path: Path) -> None:
+    """From the file to the notebook, with the command that mends it; nothing is written."""
+    notebook(tmp_path, "%%export apps/a.py\nx = 1\ny = 2", "%%export apps/b.py\nz = 3")
+    file(tmp_path, "apps/a.py", f"# {HEADER}\nx = 1\ny = 0")
+    before = tree(tmp_path)
+    drift, missing = export.check(tmp_path)
+    assert tree(tmp_path) == before
+    assert (drift.message, drift.cure) == ("apps/a.py is not what its notebook says", "python lab.py export")
+    assert drift.diff.splitlines()[0] == "--- apps/a.py"
+    assert drift.diff.splitlines()[-4:] == [" x = 1", "-y = 0", "\\ No newline at end of file", "+y = 2"]
+    assert (missing.message, missing.cure) == ("apps/b.py is missing", "python lab.py export")
+    assert missing.diff.splitlines()[0] == "--- /dev/null"
+    assert "+z = 3" in missing.diff.splitlines()
+    export.write(tmp_path)
+    assert export.check(tmp_path) == []
+
+
+def test_orphan_is_removed(tmp_path: Path) -> None:
+    """It has our header, so nothing is lost; neither is its empty folder left, nor another file touched."""
+    notebook(tmp_path, "%%export apps/chat/a.py\nx = 1", "%%export apps/old/static/b.html\n<!doctype html>\n<p>")
+    export.write(tmp_path)
+    notebook(tmp_path, "%%export apps/chat/a.py\nx = 1")
+    before = tree(tmp_path)
+    [problem] = export.check(tmp_path)
+    assert tree(tmp_path) == before
+    assert "apps/old/static/b.html" in problem.message
+    assert "python lab.py export" in problem.cure
+    assert export.write(tmp_path) == {"apps/chat/a.py": "unchanged", "apps/old/static/b.html": "removed"}
+    assert not (tmp_path / "apps/old").exists()
+    assert export.check(tmp_path) == []
+
+
+@pytest.mark.parametrize("path", ["apps/chat/new.py", "apps/chat/data.json"])
+def test_file_of_nobody_is_never_removed(tmp_path: Path, path: str) -> None:
+    """Without our header it may be all somebody has; nothing else is written before that is settled."""
+    notebook(tmp_path, "%%export apps/chat/a.py\nx = 1")
+    file(tmp_path, path)
+    [problem] = [problem for problem in export.check(tmp_path) if not problem.by_export]
+    assert problem.message == f"no notebook owns {path}"
+    assert f"%%export {path}" in problem.cure
+    assert "apps/.handmade" in problem.cure
+    with pytest.raises(WorkbookError, match="no notebook owns"):
+        export.write(tmp_path)
+    assert list(tree(tmp_path)) == [str(Path(path))]
+
+
+@pytest.mark.parametrize(
+    "path", ["apps/chat/vendor/lib.js", "apps/vendor/lib.js", "apps/logo.svg", "apps/chat/data.json"]
+)
+def test_files_that_need_no_notebook(tmp_path: Path, path: str) -> None:
+    """From a vendor, or listed as made by hand, from the course's folder or from apps/."""
+    notebook(tmp_path, "%%export apps/chat/a.py\nx = 1")
+    file(tmp_path, "apps/.handmade", "apps/logo.svg\n\nchat/data.json\n")
+    file(tmp_path, path, f"// {HEADER}\n")
+    assert export.write(tmp_path) == {"apps/chat/a.py": "written"}
+    assert export.check(tmp_path) == []
+    assert (tmp_path / path).exists()
+
+
+def test_vendor_is_a_folder(tmp_path: Path) -> None:
+    """Not a file of that name."""
+    file(tmp_path, "apps/chat/vendor")
+    assert len(export.check(tmp_path)) == 1
+
+
+@pytest.mark.parametrize(
+    "git", [False, *([True] if shutil.which("git") else [])], ids=["no git", "git"][: 1 + bool(shutil.which("git"))]
+)
+def test_what_git_ignores_is_passed_over(tmp_path: Path, git: bool) -> None:
+    """Who has the course without git or its history is told the same, by the plain lines of .gitignore."""
+    if git:
+        subprocess.run(["git", "init", "-q"], cwd=tmp_path, check=True)
+        file(tmp_path, "apps/chat/.gitignore", "*.sqlite\n!kept.sqlite\n")
+        file(tmp_path, "apps/chat/threads.sqlite")
+        file(tmp_path, "apps/chat/kept.sqlite")
+    file(tmp_path, ".gitignore", "# what programs leave\n__pycache__/\n*.egg-info/\n\n/new.py\n")
+    file(tmp_path, "apps/chat/__pycache__/guard.cpython-311.pyc", "\0")
+    file(tmp_path, "apps/chat/chat.egg-info/PKG-INFO")
+    file(tmp_path, "apps/chat/new.py")
+    unowned = [problem.message.split()[-1] for problem in export.check(tmp_path)]
+    others = ["apps/chat/.gitignore", "apps/chat/kept.sqlite"] if git else []
+    assert unowned == [*others, "apps/chat/new.py"]
+
+
+@pytest.mark.parametrize(
+    ("first", "said", "cure"),
+    [
+        ("%%export", "names no file", "%%export apps/"),
+        ("%%export  ", "names no file", "%%export apps/"),
+        ("%%export guard.py", "guard.py lies outside apps/", "%%export apps/"),
+        ("%%export .", ". lies outside apps/", "%%export apps/"),
+        ("%%export labkit/errors.py", "labkit/errors.py lies outside apps/", "%%export apps/"),
+        ("%%export apps/../labkit/errors.py", "lies outside apps/", "%%export apps/"),
+        ("%%export /apps/guard.py", "/apps/guard.py lies outside apps/", "%%export apps/"),
+        ("%%export C:/apps/guard.py", "lies outside apps/", "%%export apps/"),
+        (r"%%export apps\chat\guard.py", "lies outside apps/", "%%export apps/"),
+        ("%%export Apps/chat/guard.py", "does not begin with apps/ in small letters", "apps/chat/guard.py"),
+        ("%%export apps", "apps is a folder", "the path of a file"),
+        ("%%export apps/chat/", "apps/chat/ is a folder", "the path of a file"),
+        (r"%%export apps/chat\guard.py", "is no name on every system", "no space"),
+        ("%%export apps/my guard.py", "is no name on every system", "no space"),
+        ("%%export apps/guard.py.", "is no name on every system", "no dot at the end"),
+        ("%%export apps/there", "apps/there is a folder", "another name"),
+        ("%%export apps/file/guard.py", "apps/file is a file", "move apps/file away"),
+    ],
+)
+def test_bad_path(tmp_path: Path, first: str, said: str, cure: str) -> None:
+    """The notebook and the cell are named; the good cell beside it is not written either."""
+    file(tmp_path, "apps/there/vendor/x")
+    file(tmp_path, "apps/.handmade", "file\n")
+    file(tmp_path, "apps/file")
+    notebook(tmp_path, "%%export apps/good.py\nx = 1", f"{first}\nx = 1")
+    before = tree(tmp_path)
+    [problem] = [problem for problem in export.check(tmp_path) if not problem.by_export]
+    assert problem.message.startswith("notebooks/04_app.ipynb, cell 3: ")
+    assert said in problem.message
+    assert cure in problem.cure
+    with pytest.raises(WorkbookError, match="cell 3") as caught:
+        export.write(tmp_path)
+    assert caught.value.cure == problem.cure
+    assert tree(tmp_path) == before
+
+
+@pytest.mark.parametrize("content", ["", "\n", "\n \n\t\n"])
+def test_empty_cell(tmp_path: Path, content: str) -> None:
+    """Something was forgotten there, and what the file has now is kept."""
+    notebook(tmp_path, "%%export apps/a.py\nx = 1", "%%export apps/a.py" + content)
+    file(tmp_path, "apps/a.py")
+    [problem] = export.check(tmp_path)
+    assert problem.message == "notebooks/04_app.ipynb, cell 3: the part of apps/a.py is empty"
+    with pytest.raises(WorkbookError):
+        export.write(tmp_path)
+
+
+@pytest.mark.parametrize("circle", [False, True], ids=["out", "circle"])
+@pytest.mark.parametrize("path", ["apps", "apps/chat", "apps/chat/a.py"])
+def test_symbolic_link_that_leads_out(tmp_path: Path, path: str, circle: bool) -> None:
+    """What lies there is not the app's."""
+    place, outside = tmp_path / path, tmp_path / "outside" / ("a.py" if path.endswith(".py") else "chat")
+    secret = file(tmp_path, "outside/a.py" if path.endswith(".py") else "outside/chat/a.py")
+    place.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        place.symlink_to(place if circle else outside, target_is_directory=not path.endswith(".py"))
+    except OSError:
+        assert sys.platform == "win32"  # where it takes a right that few have
+        return
+    notebook(tmp_path, "%%export apps/chat/a.py\nx = 1")
+    assert [
+        problem for problem in export.check(tmp_path) if "a symbolic link leads apps/chat/a.py out" in problem.message
+    ]
+    with pytest.raises(WorkbookError, match="cell 2: a symbolic link"):
+        export.write(tmp_path)
+    assert secret.read_text(encoding="utf-8") == "by hand\n"
+    assert place.is_symlink()
+
+
+def test_symbolic_link_of_nobody(tmp_path: Path) -> None:
+    """It is a file that no notebook owns, even when it leads nowhere or to a folder."""
+    (tmp_path / "apps").mkdir()
+    for name, target in (("nowhere", "x"), ("folder", "..")):
+        try:
+            (tmp_path / "apps" / name).symlink_to(target)
+        except OSError:
+            assert sys.platform == "win32"
+            return
+    assert [problem.message for problem in export.check(tmp_path)] == [
+        "no notebook owns apps/folder",
+        "no notebook owns apps/nowhere",
+    ]
+
+
+def test_two_notebooks_own_one_file(tmp_path: Path) -> None:
+    """The later one is told about the other, and nothing is compared."""
+    notebook(tmp_path, "%%export apps/a.py\nx = 1")
+    notebook(tmp_path, "x = 1", "%%export apps/./a.py\nx = 2", name="05_app.ipynb")
+    [problem] = export.check(tmp_path)
+    assert "notebooks/04_app.ipynb, cell 2" in problem.message
+    assert "notebooks/05_app.ipynb, cell 3" in problem.message
+    assert "keep it in one notebook" in problem.cure
+    with pytest.raises(WorkbookError, match="belongs to"):
+        export.write(tmp_path)
+    assert not (tmp_path / "apps").exists()
+
+
+def test_two_spellings_of_one_file(tmp_path: Path) -> None:
+    """They would be one on Windows and macOS."""
+    notebook(tmp_path, "%%export apps/guard.py\nx = 1", "%%export apps/Guard.py\nx = 2")
+    assert "differ only in case" in export.check(tmp_path)[0].message
+    with pytest.raises(WorkbookError, match="write both in one way"):
+        export.write(tmp_path)
+
+
+def test_file_that_another_needs_as_a_folder(tmp_path: Path) -> None:
+    """Also before either is there."""
+    notebook(tmp_path, "%%export apps/chat\nx", "%%export apps/chat/a.py\nx = 2")
+    assert export.check(tmp_path)[0].message.endswith("cell 2: apps/chat is a folder")
+
+
+@pytest.mark.parametrize(
+    "broken", ["{", "[]", '{"cells": [{}]}', "\udcff", HALF], ids=["cut off", "list", "no cell", "bytes", "half"]
+)
+def test_broken_notebook(tmp_path: Path, broken: str) -> None:
+    """What it owned is not taken for an orphan."""
+    notebook(tmp_path, "%%export apps/a.py\nx = 1")
+    export.write(tmp_path)
+    before = tree(tmp_path)
+    (tmp_path / "notebooks/04_app.ipynb").write_text(broken, encoding="utf-8", errors="surrogateescape")
+    [problem] = export.check(tmp_path)
+    assert "notebooks/04_app.ipynb cannot be read" in problem.message
+    assert problem.cure == "take it again: git checkout -- notebooks/04_app.ipynb"
+    with pytest.raises(WorkbookError):
+        export.write(tmp_path)
+    assert tree(tmp_path) == before
+
+
+def test_every_problem_is_listed(tmp_path: Path) -> None:
+    """Not only the first, and each with its cure."""
+    notebook(tmp_path, "%%export x.py\nx = 1", "%%export apps/b.py", "%%export apps/c.py\nx = 1")
+    file(tmp_path, "apps/new.py")
+    problems = export.check(tmp_path)
+    assert [problem.by_export for problem in problems] == [False, False, False, True]
+    with pytest.raises(WorkbookError) as caught:
+        export.write(tmp_path)
+    for problem in problems[:3]:
+        assert f"{problem.message}. To mend it: {problem.cure}" in str(caught.value)
+    assert str(export.failure(problems)).startswith("4 things are wrong:\n")
+    assert str(export.failure(problems[:1])) == f"{problems[0].message}. To mend it: {problems[0].cure}"
+
+
+def test_only_lessons_own_files(tmp_path: Path) -> None:
+    """Not the notes beside them, the solutions or a student's copy."""
+    for folder, name in (
+        ("notebooks", "notes.ipynb"),
+        ("notebooks/solutions", "04_app.ipynb"),
+        ("work", "04_app.ipynb"),
+    ):
+        (tmp_path / folder).mkdir(exist_ok=True, parents=True)
+        text = json.dumps(v4.new_notebook(cells=[v4.new_code_cell("%%export apps/a.py\nx = 1")]))
+        (tmp_path / folder / name).write_text(text, encoding="utf-8")
+    assert export.write(tmp_path) == {}
+
+
+def test_nothing_to_do(tmp_path: Path) -> None:
+    """A course without apps."""
+    notebook(tmp_path, "x = 1")
+    assert (export.check(tmp_path), export.write(tmp_path)) == ([], {})
+    assert not (tmp_path / "apps").exists()
+
+
+def test_ruff_sees_what_is_exported(tmp_path: Path) -> None:
+    """In the notebook it skips these cells, so a fault in one has to show in the file."""
+    shutil.copy2(ROOT / "pyproject.toml", tmp_path)
+    notebook(tmp_path, "%%export apps/chat/a.py\nimport   os")
+    export.write(tmp_path)
+    for command, place, status in [
+        (["check"], "notebooks", 0),
+        (["format", "--check"], "notebooks", 0),
+        (["check"], "apps", 1),
+        (["format", "--check"], "apps", 1),
+    ]:
+        ruff = [sys.executable, "-m", "ruff", *command, "--no-cache", place]
+        done = subprocess.run(ruff, cwd=tmp_path, capture_output=True, text=True, check=False)
+        assert (command, place, done.returncode) == (command, place, status), done.stdout + done.stderr
+
+
+def test_exporter_needs_no_ipython() -> None:
+    """It runs wherever Python does."""
+    code = "import sys; sys.modules['IPython'] = None; from coursekit import export; export.check()"
+    subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=True)

@@ -1,0 +1,284 @@
+"""%%export in a notebook: a cell runs like any other, and its names can be imported."""
+
+from __future__ import annotations
+
+import re
+import sys
+from typing import TYPE_CHECKING
+
+import pytest
+from IPython.core.interactiveshell import InteractiveShell
+from IPython.utils.capture import capture_output
+from nbclient import NotebookClient
+from nbformat import v4
+from traitlets.config import Config
+
+from coursekit import magics
+from coursekit.errors import WorkbookError
+from tests.conftest import ROOT
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+COLOURS = re.compile(r"\x1b\[[\d;]*m")
+GUARD = """%%export apps/chat/guard.py
+class Guard:
+    limit = 3
+
+
+def make() -> Guard:
+    return Guard()
+
+
+LIMIT, _private = 5, 6
+make().limit + LIMIT"""
+
+
+@pytest.fixture
+def shell(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[InteractiveShell]:
+    """IPython in this process, with the extension loaded and nothing left behind afterwards."""
+    monkeypatch.setenv("IPYTHONDIR", str(tmp_path / "ipython"))
+    monkeypatch.chdir(tmp_path)
+    before = dict(sys.modules)
+    made = InteractiveShell.instance(config=Config({"HistoryManager": {"enabled": False}}))
+    try:
+        run(made, "%load_ext coursekit.magics")
+        yield made
+    finally:
+        InteractiveShell.clear_instance()
+        for name in set(sys.modules) - set(before):
+            if magics.MARK in vars(sys.modules[name]):
+                del sys.modules[name]
+        sys.modules.update(before)  # another test may have imported the app's own module of that name
+
+
+def run(shell: InteractiveShell, source: str) -> object:
+    """Run a cell that must succeed; gives its last expression."""
+    result = shell.run_cell(source, store_history=True)
+    result.raise_error()
+    return result.result
+
+
+def fail(shell: InteractiveShell, source: str) -> tuple[str, BaseException]:
+    """Run a cell that must fail; gives what is shown, without colours, and the error."""
+    shell.run_line_magic("colors", "nocolor")
+    with capture_output() as shown:
+        result = shell.run_cell(source)
+    error = result.error_before_exec or result.error_in_exec
+    assert error is not None
+    return shown.stdout + shown.stderr, error
+
+
+def test_what_is_for_the_program_alone_does_not_run(shell: InteractiveShell) -> None:
+    """A cell's own main block; and the lines after it keep their numbers."""
+    block = "if __name__ == '__main__':\n    ran.append(1)\n    ran.append(2)"
+    source = f"%%export apps/chat/guard.py\nran = []\n{block}\nlast = 3"
+    run(shell, source)
+    assert run(shell, "ran, last") == ([], 3)
+    _, error = fail(shell, f"{source}\n1 / 0")
+    assert error.__traceback__ is not None
+    assert error.__traceback__.tb_next is not None
+    assert error.__traceback__.tb_next.tb_lineno == 7
+
+
+def test_cell_runs_and_can_be_imported(shell: InteractiveShell) -> None:
+    """Its names are the notebook's and the module's; the module has no others."""
+    run(shell, "other = 1")
+    assert run(shell, GUARD) == 8
+    assert run(shell, "LIMIT") == 5
+    assert run(shell, "from guard import Guard as Same, make\nSame is Guard and isinstance(make(), Same)") is True
+    names = {name for name in vars(sys.modules["guard"]) if not name.startswith("__")}
+    assert names == {"Guard", "make", "LIMIT", "_private"}
+
+
+def test_parts_make_one_module(shell: InteractiveShell) -> None:
+    """A later part adds to it, uses the earlier one, and a cell that runs again renews its names in it."""
+    run(shell, GUARD)
+    run(shell, "import guard")
+    run(shell, "%%export apps/chat/guard.py\nimport re as regex\n\nfor each in [LIMIT]:\n    total = each + 1")
+    assert run(shell, "guard.LIMIT, guard.total, guard.each, guard.regex.__name__") == (5, 6, 5, "re")
+    run(shell, "%%export apps/chat/guard.py\nLIMIT = 7")
+    assert run(shell, "from guard import LIMIT\nLIMIT, guard.total") == (7, 6)
+
+
+def test_names_that_were_not_made_are_left_out(shell: InteractiveShell) -> None:
+    """Those of other cells, an exception's, which is gone after its block, and local ones."""
+    run(shell, "used = 1")
+    run(
+        shell,
+        "%%export apps/x1.py\nprint(used)\ntry:\n    1 / 0\nexcept Exception as gone:\n    pass\ndef f(): local = 1",
+    )
+    assert [name for name in vars(sys.modules["x1"]) if not name.startswith("__")] == ["f"]
+
+
+def test_await_at_top_level(shell: InteractiveShell) -> None:
+    """As in any cell; what it gives is in the module."""
+    source = "%%export apps/x2.py\nimport asyncio\nvalue = await asyncio.sleep(0, 4)\n[await asyncio.sleep(0, value)]"
+    assert run(shell, source) == [4]
+    assert run(shell, "import x2\nx2.value") == 4
+
+
+def test_error_has_its_traceback_and_line(shell: InteractiveShell) -> None:
+    """Lines are counted as in the cell; what failed is not importable."""
+    shown, error = fail(shell, "%%export apps/x3.py\nx = 1\nx / 0\n")
+    assert isinstance(error, ZeroDivisionError)
+    assert "----> 3 x / 0" in shown
+    assert "x3" not in sys.modules
+    shown, error = fail(shell, "%%export apps/x3.py\nx = 1\nx = = 2\n")
+    assert isinstance(error, SyntaxError)
+    assert error.lineno == 3
+
+
+def test_output_is_displayed_as_usual(shell: InteractiveShell) -> None:
+    """The last expression, and not when a semicolon ends it."""
+    with capture_output() as shown:
+        run(shell, "%%export apps/x4.py\nprint('said')\n1 + 1")
+    assert shown.stdout.splitlines()[0] == "said"
+    assert shown.stdout.endswith("2\n")
+    with capture_output() as shown:
+        run(shell, "%%export apps/x4.py\n1 + 1;")
+    assert "2" not in shown.stdout
+
+
+def test_future_import_is_allowed(shell: InteractiveShell) -> None:
+    """Nothing stands before it."""
+    run(shell, "%%export apps/x5.py\nfrom __future__ import annotations\n\n\ndef f(x: Unknown) -> None: ...")
+    assert run(shell, "from x5 import f\nf.__annotations__") == {"x": "Unknown", "return": "None"}
+
+
+def test_blank_lines_before_the_magic(shell: InteractiveShell) -> None:
+    """IPython drops them, and so does the exporter."""
+    run(shell, "\n\n%%export apps/x6.py\ny = 1")
+    assert run(shell, "import x6\nx6.y") == 1
+
+
+def test_apps_may_have_files_of_one_name(shell: InteractiveShell) -> None:
+    """The last that ran is imported, and nothing of the other is mixed in."""
+    run(shell, "%%export apps/chat/x7.py\na = 1")
+    run(shell, "%%export apps/web/x7.py\nb = 1")
+    assert [name for name in vars(sys.modules["x7"]) if not name.startswith("__")] == ["b"]
+
+
+def test_file_that_is_no_module_just_runs(shell: InteractiveShell) -> None:
+    """__main__ is the notebook itself."""
+    main = sys.modules["__main__"]
+    run(shell, "%%export apps/chat/__main__.py\na = 1")
+    run(shell, "%%export apps/chat/__init__.py\na = 2")
+    run(shell, "%%export apps/chat/two-words.py\na = 3")
+    assert sys.modules["__main__"] is main
+    assert not {"__init__", "two-words"} & set(sys.modules)
+
+
+@pytest.mark.parametrize("name", ["json", "sched", "sys", "nbclient", "mistune"])
+def test_installed_module_is_not_hidden(shell: InteractiveShell, name: str) -> None:
+    """Whether imported yet or not; the cell does not run, and the cure is another name."""
+    before = sys.modules.get(name)
+    shown, error = fail(shell, f"%%export apps/chat/{name}.py\nran = 1")
+    assert isinstance(error, WorkbookError)
+    assert f"would hide the module '{name}'" in shown
+    assert f"apps/chat/my_{name}.py" in shown
+    assert (sys.modules.get(name), shell.user_ns.get("ran")) == (before, None)
+
+
+def test_the_exported_file_itself_may_be_there(shell: InteractiveShell, tmp_path: Path) -> None:
+    """On the path of the app, imported or not."""
+    folder = tmp_path / "apps" / "chat"
+    folder.mkdir(parents=True)
+    for name in ("x8", "x9"):
+        (folder / f"{name}.py").write_text("a = 1", encoding="utf-8")
+    run(shell, f"import sys\nsys.path.insert(0, {str(folder)!r})")
+    try:
+        run(shell, "import x8")
+        run(shell, "%%export apps/chat/x8.py\na = 2")
+        run(shell, "%%export apps/chat/x9.py\na = 2")
+        assert run(shell, "import x8, x9\nx8.a, x9.a") == (2, 2)
+    finally:
+        run(shell, "sys.path.pop(0)")
+
+
+@pytest.mark.parametrize(
+    ("first", "said"),
+    [
+        ("%%export", "%%export names no file. To mend it: "),
+        ("%%export guard.py", "guard.py lies outside apps/. To mend it: "),
+        ("%%export apps/../guard.py", "apps/../guard.py lies outside apps/. To mend it: "),
+        ("%%export {tmp_path}", "{tmp_path} lies outside apps/. To mend it: "),
+        ("%%export apps/chat/", "apps/chat/ is a folder. To mend it: "),
+        ("%%export guard.css", "guard.css lies outside apps/. To mend it: "),
+    ],
+)
+def test_mistake_is_one_line(shell: InteractiveShell, first: str, said: str) -> None:
+    """Nothing runs, and there is no traceback."""
+    shown, error = fail(shell, f"{first}\nran = 1")
+    assert shown.startswith(f"WorkbookError: {said}")
+    assert len(shown.strip().splitlines()) == 1
+    assert isinstance(error, WorkbookError)
+    assert "ran" not in shell.user_ns
+
+
+@pytest.mark.parametrize("content", ["", "\n", "\n  \n"])
+@pytest.mark.parametrize("kind", ["py", "css"])
+def test_empty_cell_is_a_mistake(shell: InteractiveShell, kind: str, content: str) -> None:
+    """The exporter refuses it too."""
+    shown, _ = fail(shell, f"%%export apps/x.{kind}{content}")
+    assert "empty" in shown
+    assert len(shown.strip().splitlines()) == 1
+
+
+@pytest.mark.parametrize("path", ["apps/chat/theme.css", "apps/chat/Dockerfile", "apps/{red}/theme.css"])
+def test_other_kinds_are_named(shell: InteractiveShell, path: str) -> None:
+    """Their text stands in the cell already; they are no modules."""
+    run(shell, "red = 1")
+    with capture_output() as shown:
+        run(shell, f"%%export {path}\n.a {{ color: {{red}}; }}\n.b {{}}\n")
+    assert shown.stdout == f"{path} (2 lines): the app has this file already\n"
+    assert not shown.outputs
+    assert not [name for name, module in sys.modules.items() if magics.MARK in vars(module)]
+
+
+def test_nothing_is_written(shell: InteractiveShell, tmp_path: Path) -> None:
+    """The student's folder stays as it is."""
+    before = set(tmp_path.rglob("*"))
+    run(shell, GUARD)
+    run(shell, "%%export apps/chat/theme.css\n.a {}")
+    assert set(tmp_path.rglob("*")) == before
+
+
+def test_extension_may_be_loaded_again(shell: InteractiveShell) -> None:
+    """Who runs the first cell twice sees no difference."""
+    run(shell, "%reload_ext coursekit.magics")
+    assert run(shell, GUARD) == 8
+    assert run(shell, "from guard import LIMIT\nLIMIT") == 5
+
+
+def test_in_a_kernel(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """All of it once in what a student uses, where an event loop is running already."""
+    monkeypatch.setenv("PYTHONPATH", str(ROOT))
+    for name in ("JUPYTER_DATA_DIR", "JUPYTER_CONFIG_DIR", "JUPYTER_RUNTIME_DIR", "IPYTHONDIR"):
+        monkeypatch.setenv(name, str(tmp_path / name))
+    sources = [
+        "%load_ext coursekit.magics",
+        GUARD,
+        "%%export apps/chat/guard.py\nimport asyncio\n\nslept = await asyncio.sleep(0.01, 'slept')\nslept",
+        "import asyncio\nimport guard\n\nawait asyncio.sleep(0.01, (guard.make().limit, guard.slept))",
+        "%%export apps/chat/theme.css\n.a {}",
+        "%%export apps/chat/late.py\nlate = 1\nlate / 0",
+        "%%export apps/chat/late.py\nawait asyncio.sleep(0)\nlate / 0",
+        "%%export late.py\nlate = 1",
+        "import late",
+    ]
+    notebook = v4.new_notebook(cells=[v4.new_code_cell(source) for source in sources])
+    (tmp_path / "here").mkdir()
+    resources = {"metadata": {"path": str(tmp_path / "here")}}
+    NotebookClient(notebook, timeout=60, allow_errors=True, kernel_name="python3", resources=resources).execute()
+    outputs = [cell.outputs for cell in notebook.cells]
+    assert outputs[0] == []
+    assert [output[0].data["text/plain"] for output in outputs[1:4]] == ["8", "'slept'", "(3, 'slept')"]
+    assert outputs[4][0].text.startswith("apps/chat/theme.css (1 line)")
+    for output in outputs[5:7]:
+        assert output[0].ename == "ZeroDivisionError"
+        assert re.search(r"-+> 3\b", COLOURS.sub("", "\n".join(output[0].traceback)))
+    assert outputs[7][0].traceback == [f"WorkbookError: {outputs[7][0].evalue}"]
+    assert outputs[8][0].ename == "ModuleNotFoundError"
+    assert list((tmp_path / "here").iterdir()) == []

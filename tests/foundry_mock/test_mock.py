@@ -1,0 +1,608 @@
+"""The mock by itself: what it says and when, whom it serves first, how it fails, and what it counts."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import random
+import socket
+import threading
+import time
+from contextlib import ExitStack, closing, contextmanager, suppress
+from http.client import HTTPException
+from typing import TYPE_CHECKING, Any
+
+import openai
+import pytest
+
+from foundry_mock import Behaviour, Counters, Fault, MockEndpoint, Step, scripts
+from foundry_mock.answers import Slots, on_time
+from foundry_mock.asked import Message
+from foundry_mock.behaviour import State
+from labkit.errors import EndpointError
+from tests.support.raw import CHAT, EMBEDDINGS, ask, connect, exchange
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+QUICK = Behaviour(first_token=0, rate=5000)
+SKY = "Why is the sky blue?"
+SKY_ANSWER = scripts.answer([Message("user", SKY)])
+
+
+def chat_body(question: str = SKY, model: str = QUICK.model, **options: object) -> bytes:
+    """A chat request as bytes."""
+    return json.dumps({"model": model, "messages": [{"role": "user", "content": question}]} | options).encode()
+
+
+def post(mock: MockEndpoint, **options: Any) -> Any:
+    """The JSON of a whole answer."""
+    return ask(mock.base_url, "POST", CHAT, chat_body(model=mock.model, **options)).json()
+
+
+@contextmanager
+def client(mock: MockEndpoint, read: float = 5, retries: int = 0) -> Iterator[openai.OpenAI]:
+    """The openai client with a short patience."""
+    patience = openai.Timeout(5, read=read)
+    with openai.OpenAI(base_url=mock.base_url, api_key="x", timeout=patience, max_retries=retries) as made:
+        yield made
+
+
+def within(seconds: float, condition: Callable[[], bool]) -> None:
+    """Wait for something that must come within some seconds."""
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, f"not within {seconds} s"
+        time.sleep(0.005)
+
+
+def ended(mock: MockEndpoint, **expected: int) -> None:
+    """All requests are over, and these are the counters that are not zero."""
+    within(2, lambda: not mock.counters.waiting + mock.counters.running)
+    started = sum(expected.values())
+    within(2, lambda: mock.counters.ended + mock.counters.aborted + mock.counters.refused == started)
+    most = mock.counters.most
+    assert mock.counters == Counters(started=started, most=most, **expected)
+
+
+# What it says.
+
+
+def random_texts() -> Iterator[str]:
+    """Texts of all kinds of signs and white space."""
+    chance = random.Random(3)
+    for length in range(40):
+        yield "".join(chance.choice("ab1 \n\t.,!_-åß你🌊\u0301\u200d") for _ in range(length))
+
+
+@pytest.mark.parametrize("text", ["", " ", "  x", "x  ", "Grey waves.\nA gull.", "don't 3.14", *random_texts()])
+def test_pieces_join_to_the_text(text: str) -> None:
+    assert "".join(scripts.pieces(text)) == text
+
+
+@pytest.mark.parametrize("number", [1, 2, 20, 5000])
+def test_it_counts(number: int) -> None:
+    text = scripts.answer([Message("user", f"Count to {number}.")])
+    assert text.split() == [str(one) for one in range(1, number + 1)]
+    assert len(scripts.pieces(text)) == number
+
+
+def test_a_number_beyond_all_bounds_is_no_reason_to_count() -> None:
+    assert "scripted answer" in scripts.answer([Message("user", f"Count to {10**12}.")])
+
+
+def test_it_remembers_a_name_within_a_conversation() -> None:
+    told, question = Message("user", "My name is Astrid."), Message("user", "What is my name?")
+    assert scripts.answer([told, Message("assistant", "Hello!"), question]) == "Your name is Astrid."
+    assert "not told" in scripts.answer([question])
+
+
+@pytest.mark.parametrize(
+    ("limit", "stops", "text", "tokens", "finish"),
+    [
+        (2048, [], "1 2 3 4 5 6 7 8", 8, "stop"),
+        (3, [], "1 2 3", 3, "length"),
+        (2048, ["5"], "1 2 3 4 ", 5, "stop"),
+        (2048, ["1"], "", 1, "stop"),
+        (2048, ["3 4", "8"], "1 2 ", 4, "stop"),
+        (2048, ["8", "2 3"], "1 ", 3, "stop"),
+        (2048, ["4", "3 4"], "1 2 ", 4, "stop"),
+        (2, ["5"], "1 2", 2, "length"),
+        (2048, ["9"], "1 2 3 4 5 6 7 8", 8, "stop"),
+    ],
+)
+def test_an_answer_is_cut(limit: int, stops: list[str], text: str, tokens: int, finish: str) -> None:
+    cut = scripts.script([Message("user", "Count to 8.")], limit, stops)
+    assert ("".join(cut.pieces), cut.tokens, cut.finish) == (text, tokens, finish)
+
+
+def test_the_same_request_has_the_same_answer_to_the_byte() -> None:
+    """Only `/status` tells one mock from another, by its port."""
+    requests = [
+        ("GET", "/v1/models", None),
+        ("POST", CHAT, chat_body()),
+        ("POST", CHAT, chat_body(stream=True, stream_options={"include_usage": True})),
+        ("POST", CHAT, chat_body(max_tokens=0)),
+        ("POST", EMBEDDINGS, json.dumps({"model": QUICK.model, "input": ["a", "b"]}).encode()),
+        ("GET", "/nope", None),
+    ]
+    with MockEndpoint(QUICK) as one, MockEndpoint(QUICK) as other:
+        for method, path, body in requests:
+            answers = [ask(mock.base_url, method, path, body) for mock in (one, one, other)]
+            assert answers[0] == answers[1] == answers[2], path
+            assert not answers[0].header("date")
+
+
+def test_a_stream_says_what_the_whole_answer_says() -> None:
+    with MockEndpoint(QUICK) as mock:
+        whole = post(mock)
+        stream = ask(mock.base_url, "POST", CHAT, chat_body(stream=True))
+        other = post(mock, question="What is an API?")
+    chunks = [json.loads(frame.removeprefix("data: ")) for frame in stream.frames()[:-1]]
+    assert "".join(chunk["choices"][0]["delta"].get("content", "") for chunk in chunks) == SKY_ANSWER
+    assert whole["choices"][0]["message"]["content"] == SKY_ANSWER
+    assert {chunk["id"] for chunk in chunks} == {whole["id"]}
+    assert whole["id"] != other["id"]
+
+
+def test_texts_with_words_in_common_are_near() -> None:
+    texts = ["the sky is blue", "Blue is the sky", "the sky is grey", "count my money"]
+    with MockEndpoint(QUICK) as mock:
+        body = json.dumps({"model": mock.model, "input": texts}).encode()
+        rows = [row["embedding"] for row in ask(mock.base_url, "POST", EMBEDDINGS, body).json()["data"]]
+    near = [sum(a * b for a, b in zip(rows[0], row, strict=True)) for row in rows]
+    assert near[0] == pytest.approx(1)
+    assert near[1] == pytest.approx(1)
+    assert 0.5 < near[2] < 0.9
+    assert near[3] < 0.3
+
+
+def test_thousands_of_tokens() -> None:
+    with MockEndpoint(Behaviour(first_token=0, rate=1_000_000)) as mock, client(mock, read=30) as asking:
+        reply = asking.chat.completions.create(
+            model=mock.model, messages=[{"role": "user", "content": "Count to 6000."}], max_tokens=7000, stream=True
+        )
+        pieces = [chunk.choices[0].delta.content or "" for chunk in reply]
+        ended(mock, ended=1)
+    assert "".join(pieces).split() == [str(number) for number in range(1, 6001)]
+    assert len(pieces) == 6002
+
+
+# How it fails, as the openai client sees it.
+
+PART = "".join(scripts.pieces(SKY_ANSWER)[:3])
+FAILURES: list[tuple[Fault, bool, type[Exception] | None, str, str]] = [
+    (Fault.NONE, False, None, SKY_ANSWER, "ended"),
+    (Fault.NONE, True, None, SKY_ANSWER, "ended"),
+    (Fault.RATE_LIMIT, False, openai.RateLimitError, "", "refused"),
+    (Fault.RATE_LIMIT, True, openai.RateLimitError, "", "refused"),
+    (Fault.SERVER_ERROR, False, openai.InternalServerError, "", "refused"),
+    (Fault.SERVER_ERROR, True, openai.InternalServerError, "", "refused"),
+    (Fault.DROP, False, openai.APIConnectionError, "", "aborted"),
+    (Fault.DROP, True, openai.APIConnectionError, PART, "aborted"),
+    (Fault.TRUNCATE, False, None, PART, "aborted"),
+    (Fault.TRUNCATE, True, None, PART, "aborted"),
+    (Fault.HANG, False, openai.APITimeoutError, "", "aborted"),
+    (Fault.HANG, True, openai.APITimeoutError, "", "aborted"),
+    (Fault.HANG_FIRST, False, openai.APITimeoutError, "", "aborted"),
+    (Fault.HANG_FIRST, True, openai.APITimeoutError, "", "aborted"),
+    (Fault.HANG_MIDDLE, False, openai.APITimeoutError, "", "aborted"),
+    (Fault.HANG_MIDDLE, True, openai.APITimeoutError, PART, "aborted"),
+    (Fault.OVERFLOW, False, openai.BadRequestError, "", "refused"),
+    (Fault.OVERFLOW, True, openai.APIError, "", "refused"),
+    (Fault.SLOW_LORIS, False, None, SKY_ANSWER, "ended"),
+]
+
+
+@pytest.mark.parametrize(("fault", "stream", "error", "text", "end"), FAILURES)
+def test_a_fault_as_a_client_meets_it(
+    fault: Fault, stream: bool, error: type[Exception] | None, text: str, end: str
+) -> None:
+    """Which exception, after which text, and how it is counted; the next request is answered as usual."""
+    got, finish, raised = "", None, None
+    with MockEndpoint(QUICK) as mock, client(mock, read=0.3) as asking:
+        mock.fail(fault)
+        try:
+            reply: Any = asking.chat.completions.create(
+                model=mock.model, messages=[{"role": "user", "content": SKY}], stream=stream
+            )
+            for part in reply if stream else [reply]:
+                (choice,) = part.choices
+                got += (choice.delta if stream else choice.message).content or ""
+                finish = choice.finish_reason or finish
+        except openai.OpenAIError as failure:
+            raised = failure
+        ended(mock, **{end: 1})
+        assert post(mock)["choices"][0]["finish_reason"] == "stop"
+    assert type(raised) is (error or type(None))
+    assert got == text
+    assert finish == ("stop" if end == "ended" else None)
+
+
+@pytest.mark.parametrize("fault", [Fault.DROP, Fault.TRUNCATE, Fault.HANG_MIDDLE])
+def test_even_the_shortest_answer_is_broken_off(fault: Fault) -> None:
+    """An answer of two tokens is broken off before its end, and one can say after how many."""
+    for question, after, text in (("Say hello in Swedish.", 3, "Hej"), (SKY, 1, "Air"), (SKY, 0, "")):
+        with MockEndpoint(QUICK) as mock, closing(connect(mock.base_url, 0.2)) as connection:
+            mock.fail(Step(fault, after=after))
+            connection.request("POST", CHAT, chat_body(question, stream=True))
+            lines = []
+            with connection.getresponse() as response, suppress(OSError, HTTPException):
+                while line := response.readline():
+                    lines.append(line.decode())
+        chunks = [json.loads(line.removeprefix("data: ")) for line in lines if line.startswith("data: {")]
+        assert "".join(chunk["choices"][0]["delta"].get("content", "") for chunk in chunks) == text
+
+
+def test_an_overflow_in_a_stream_is_its_only_event() -> None:
+    """Status 200, an error, and nothing after it."""
+    with MockEndpoint(Behaviour(first_token=0, context=30)) as mock:
+        answer = ask(mock.base_url, "POST", CHAT, chat_body(stream=True, max_tokens=30))
+        assert answer.status == 200
+        (frame,) = answer.frames()
+        assert "maximum context length of 30 tokens" in json.loads(frame.removeprefix("data: "))["error"]["message"]
+        assert ask(mock.base_url, "POST", CHAT, chat_body(stream=True, max_tokens=20)).frames()[-1] == "data: [DONE]"
+        ended(mock, refused=1, ended=1)
+
+
+def test_a_stop_that_is_no_text_is_refused_in_a_stream_too() -> None:
+    with MockEndpoint(QUICK) as mock:
+        answer = ask(mock.base_url, "POST", CHAT, chat_body(stream=True, stop=[5]))
+        assert answer.status == 200
+        (frame,) = answer.frames()
+        assert "array of strings" in json.loads(frame.removeprefix("data: "))["error"]["message"]
+        ended(mock, refused=1)
+
+
+def test_too_many_requests_say_how_long_to_wait() -> None:
+    """A client that heeds Retry-After waits that long, and is answered then."""
+    with MockEndpoint(QUICK) as mock, client(mock, retries=1) as asking:
+        mock.fail(Step(Fault.RATE_LIMIT, retry_after=7))
+        refused = ask(mock.base_url, "POST", CHAT, chat_body())
+        assert (refused.status, refused.header("retry-after")) == (429, "7")
+        mock.fail(Step(Fault.RATE_LIMIT, retry_after=0.3))
+        start = time.monotonic()
+        asking.chat.completions.create(model=mock.model, messages=[{"role": "user", "content": SKY}])
+        assert time.monotonic() - start >= 0.3
+        ended(mock, refused=2, ended=1)
+
+
+def test_faults_come_in_their_order_and_once() -> None:
+    with MockEndpoint(QUICK) as mock:
+        mock.fail(Fault.RATE_LIMIT, Step(Fault.NONE), Fault.SERVER_ERROR)
+        statuses = [ask(mock.base_url, "POST", CHAT, chat_body()).status for _ in range(4)]
+    assert statuses == [429, 200, 500, 200]
+
+
+def test_a_slow_loris_never_falls_silent() -> None:
+    """Bytes trickle: a line takes long, and yet no read waits for long."""
+    with MockEndpoint(QUICK) as mock:
+        mock.fail(Fault.SLOW_LORIS)
+        with exchange(mock.base_url, "POST", CHAT, chat_body(stream=True, max_tokens=2), timeout=0.2) as response:
+            start = time.monotonic()
+            assert response.readline().startswith(b"data: ")
+            assert time.monotonic() - start > 0.25
+            assert response.read().endswith(b"data: [DONE]\n\n")
+        ended(mock, ended=1)
+
+
+@pytest.mark.parametrize("slow", [Fault.NONE, Fault.HANG_FIRST])
+def test_waiting_is_not_hanging(slow: Fault) -> None:
+    """Who waits for a token sends comments, as the runtime does; who hangs is silent."""
+    with MockEndpoint(Behaviour(first_token=30)) as mock:
+        mock.fail(slow)
+        with exchange(mock.base_url, "POST", CHAT, chat_body(stream=True), timeout=0.6) as response:
+            if slow is Fault.NONE:
+                assert [response.readline() for _ in range(4)] == [b": keep-alive\n", b"\n"] * 2
+            else:
+                with pytest.raises(TimeoutError):
+                    response.readline()
+
+
+# When it says it.
+
+
+def test_due_times_count_from_the_slot() -> None:
+    behaviour = Behaviour(first_token=0.5, rate=20)
+    assert [behaviour.due(number) for number in range(3)] == pytest.approx([0.5, 0.55, 0.6])
+
+
+def test_delays_do_not_add_up() -> None:
+    """Each sleep is too long by 30 ms, and yet no token is later than that, nor any too early."""
+    now = 100.0
+
+    async def sleep(seconds: float) -> None:
+        nonlocal now
+        now += seconds + 0.03
+
+    async def play() -> list[float]:
+        due = Behaviour(first_token=0.5, rate=20).due
+        return [now - 100 async for _ in on_time(50, due, clock=lambda: now, sleep=sleep)]
+
+    assert asyncio.run(play()) == pytest.approx([0.5 + number / 20 + 0.03 for number in range(50)])
+
+
+@pytest.mark.parametrize("stream", [True, False])
+def test_first_token_and_rate_are_kept(stream: bool) -> None:
+    """By generous bounds: nothing before its time, and not much later."""
+    behaviour = Behaviour(first_token=0.3, rate=50)
+    with MockEndpoint(behaviour) as mock:
+        start = time.monotonic()
+        with exchange(mock.base_url, "POST", CHAT, chat_body("Count to 21.", stream=stream)) as response:
+            if stream:
+                while b'"content":"1"' not in response.readline():
+                    pass
+                assert behaviour.due(0) <= time.monotonic() - start < behaviour.due(0) + 0.3
+            response.read()
+        assert behaviour.due(20) <= time.monotonic() - start < behaviour.due(20) + 1
+
+
+# Whom it serves.
+
+
+def test_slots_go_to_those_who_came_first() -> None:
+    """A slot that is free again goes to the first in the line, not to one who comes at that moment."""
+    served: list[int] = []
+    doors = [asyncio.Event() for _ in range(9)]
+
+    async def guest(slots: Slots, number: int) -> None:
+        async with slots.one():
+            served.append(number)
+            await doors[number].wait()
+
+    async def evening() -> None:
+        state = State(Behaviour(slots=2))
+        slots = Slots(state)
+        async with asyncio.TaskGroup() as guests:
+            for number in range(8):
+                guests.create_task(guest(slots, number))
+            await asyncio.sleep(0)
+            await asyncio.sleep(0)
+            assert (served, state.counters.waiting, state.counters.running) == ([0, 1], 6, 2)
+            doors[1].set()
+            guests.create_task(guest(slots, 8))
+            for number in (0, *range(2, 9)):
+                await asyncio.sleep(0.001)
+                assert state.counters.running <= 2
+                doors[number].set()
+        assert state.counters == Counters(most=2)
+
+    asyncio.run(evening())
+    assert served == list(range(9))
+
+
+def test_who_leaves_the_line_leaves_no_gap() -> None:
+    """A guest who goes while waiting, or in the moment of being served, does not keep a slot."""
+
+    async def evening() -> None:
+        state = State(Behaviour(slots=1))
+        slots = Slots(state)
+
+        async def guest(door: asyncio.Event) -> None:
+            async with slots.one():
+                await door.wait()
+
+        door = asyncio.Event()
+        host = asyncio.create_task(guest(door))
+        await asyncio.sleep(0)
+        leaving, chosen, staying = (asyncio.create_task(guest(door)) for _ in range(3))
+        await asyncio.sleep(0)
+        leaving.cancel()
+        await asyncio.sleep(0.001)
+        assert state.counters.waiting == 2
+        host.cancel()
+        await asyncio.sleep(0)
+        assert state.counters.waiting == 1  # the slot was given on just now
+        chosen.cancel()
+        door.set()
+        async with asyncio.timeout(2):
+            await staying
+        await asyncio.gather(host, leaving, chosen, return_exceptions=True)
+        assert state.counters == Counters(most=1)
+
+    asyncio.run(evening())
+
+
+def test_eight_clients_and_two_slots() -> None:
+    """Never more than two at once, and in the order of arrival."""
+    firsts: list[int] = []
+    seen: set[int] = set()
+
+    def visit(mock: MockEndpoint, number: int) -> None:
+        with exchange(mock.base_url, "POST", CHAT, chat_body(f"Count to {number + 10}.", stream=True)) as response:
+            while b'"content":"1"' not in response.readline():
+                pass
+            firsts.append(number)
+            while response.readline():
+                seen.add(mock.counters.running)
+
+    with MockEndpoint(Behaviour(first_token=0.1, rate=200, slots=2)) as mock:
+        clients = [threading.Thread(target=visit, args=(mock, number)) for number in range(8)]
+        for number, one in enumerate(clients, 1):
+            one.start()
+            within(5, lambda number=number: mock.counters.started == number)  # type: ignore[misc]
+        for one in clients:
+            one.join()
+        ended(mock, ended=8)
+        assert mock.counters.most == 2
+    assert max(seen) == 2
+    # Two run at once, so that two neighbours may swap on their way to this process.
+    assert all(abs(place - number) <= 1 for place, number in enumerate(firsts)), firsts
+
+
+def test_sixty_four_clients_at_once() -> None:
+    """Everybody gets an answer of their own."""
+
+    async def visit(asking: openai.AsyncOpenAI, mock: MockEndpoint, name: str) -> str:
+        question = f"My name is {name}. What is my name?"
+        reply = await asking.chat.completions.create(
+            model=mock.model, messages=[{"role": "user", "content": question}], stream=True
+        )
+        return "".join([chunk.choices[0].delta.content or "" async for chunk in reply])
+
+    async def all_of_them(mock: MockEndpoint) -> list[str]:
+        async with openai.AsyncOpenAI(base_url=mock.base_url, api_key="x", timeout=20, max_retries=0) as asking:
+            return await asyncio.gather(*(visit(asking, mock, f"guest{number}") for number in range(64)))
+
+    with MockEndpoint(Behaviour(first_token=1, rate=1000, slots=64)) as mock:
+        answers = asyncio.run(all_of_them(mock))
+        ended(mock, ended=64)
+        assert mock.counters.most == 64
+    assert answers == [f"Your name is guest{number}." for number in range(64)]
+
+
+# What it does when the client goes.
+
+
+@pytest.mark.parametrize("moment", ["before the first token", "while waiting for a slot", "in the middle"])
+def test_a_stream_that_is_closed_is_aborted_at_once(moment: str) -> None:
+    behaviour = Behaviour(first_token=0 if moment == "in the middle" else 60, rate=5, slots=1)
+    with MockEndpoint(behaviour) as mock, ExitStack() as others:
+        waits = moment == "while waiting for a slot"
+        if waits:
+            others.enter_context(exchange(mock.base_url, "POST", CHAT, chat_body(stream=True)))
+            within(2, lambda: mock.counters.running == 1)
+        with exchange(mock.base_url, "POST", CHAT, chat_body(stream=True)) as response:
+            if moment == "in the middle":
+                while b'"content":"' not in response.readline():
+                    pass
+            within(2, lambda: mock.counters.running == 1 and mock.counters.waiting == waits)
+        within(0.5, lambda: mock.counters.aborted == 1)
+        assert (mock.counters.running, mock.counters.waiting) == (waits, 0)
+        assert mock.counters.ended == 0
+
+
+def test_a_whole_answer_is_generated_to_its_end() -> None:
+    """As in 2.2.1: nothing is sent while it is made, so nobody notices that the client has gone."""
+    with MockEndpoint(Behaviour(first_token=0.2, rate=100)) as mock:
+        connection = connect(mock.base_url)
+        connection.request("POST", CHAT, chat_body("Count to 20."))
+        within(2, lambda: mock.counters.running == 1)
+        connection.close()
+        ended(mock, ended=1)
+
+
+# How it is looked at and changed.
+
+
+@pytest.fixture(scope="module")
+def idle() -> Iterator[MockEndpoint]:
+    """A mock that nothing changes."""
+    with MockEndpoint() as mock:
+        yield mock
+
+
+def test_it_can_be_changed_while_it_runs() -> None:
+    with MockEndpoint() as mock:
+        change = {"rate": 5000, "first_token": 0, "model": "other-generic-cpu:2", "context": 5000}
+        faults = ["server_error", {"fault": "rate_limit", "retry_after": 2.5}]
+        answer = ask(mock.base_url, "PUT", "/mock", json.dumps(change | {"faults": faults}).encode())
+        assert answer.status == 200
+        assert answer.json()["behaviour"] == {"slots": 4} | change
+        assert answer.json()["faults"] == 2
+        assert ask(mock.base_url, "GET", "/mock").body == answer.body
+        assert ask(mock.base_url, "GET", "/v1/models").json()["data"][0]["id"] == "other-generic-cpu:2" == mock.model
+        replies = [ask(mock.base_url, "POST", CHAT, chat_body(model=mock.model)) for _ in range(3)]
+        assert [reply.status for reply in replies] == [500, 429, 200]
+        assert replies[1].header("retry-after") == "2.5"
+        told = ask(mock.base_url, "GET", "/mock").json()
+        assert told["faults"] == 0
+        assert Counters(**told["counters"]) == Counters(started=3, ended=1, refused=2, most=1)
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"speed": 3},
+        {"slots": 0},
+        {"slots": 1.5},
+        {"slots": "2"},
+        {"slots": True},
+        {"rate": 0},
+        {"rate": -1},
+        {"first_token": -0.1},
+        {"context": 0},
+        {"model": ""},
+        {"model": None},
+        {"slots": 2, "rate": None},
+        {"slots": 2, "faults": ["no such fault"]},
+        {"slots": 2, "faults": "drop"},
+        {"slots": 2, "faults": 1},
+        {"slots": 2, "faults": ["drop", {"after": 2}]},
+        {"slots": 2, "faults": ["drop", {"fault": "drop", "after": -1}]},
+        {"slots": 2, "faults": ["drop", {"fault": "drop", "before": 1}]},
+        {"slots": 2, "faults": ["drop", 3]},
+        [],
+        "slots",
+    ],
+    ids=json.dumps,
+)
+def test_settings_that_make_no_sense_change_nothing(settings: object, idle: MockEndpoint) -> None:
+    before = ask(idle.base_url, "GET", "/mock")
+    answer = ask(idle.base_url, "PUT", "/mock", json.dumps(settings).encode())
+    assert answer.status == 400
+    assert answer.json()["error"]["message"]
+    assert ask(idle.base_url, "GET", "/mock") == before
+
+
+@pytest.mark.parametrize("body", [b"", b"{", b'{"rate": NaN}', b'{"first_token": Infinity}'])
+def test_settings_that_are_no_json_change_nothing(body: bytes, idle: MockEndpoint) -> None:
+    before = ask(idle.base_url, "GET", "/mock")
+    assert ask(idle.base_url, "PUT", "/mock", body).status == 400
+    assert ask(idle.base_url, "GET", "/mock") == before
+
+
+def test_more_slots_help_those_who_wait_already() -> None:
+    with MockEndpoint(Behaviour(first_token=60, slots=1)) as mock, ExitStack() as waiting:
+        for number in range(3):
+            waiting.enter_context(exchange(mock.base_url, "POST", CHAT, chat_body(stream=True)))
+            within(2, lambda number=number: mock.counters.started == number + 1)  # type: ignore[misc]
+        within(2, lambda: (mock.counters.running, mock.counters.waiting) == (1, 2))
+        ask(mock.base_url, "PUT", "/mock", b'{"slots": 2}')
+        within(2, lambda: (mock.counters.running, mock.counters.waiting) == (2, 1))
+
+
+# How it begins and ends.
+
+
+def test_a_port_that_is_taken() -> None:
+    with MockEndpoint() as mock:
+        port = int(mock.base_url.split(":")[2].removesuffix("/v1"))
+        with pytest.raises(EndpointError, match=f"port {port} on 127.0.0.1 is taken") as caught:
+            MockEndpoint(port=port).start()
+    assert caught.value.cure
+
+
+@pytest.mark.parametrize("fault", [Fault.NONE, Fault.HANG, Fault.HANG_FIRST])
+def test_stopping_cuts_off_what_is_under_way(fault: Fault) -> None:
+    """It returns soon, every client sees the connection break, and the port is free for the next one."""
+    mock = MockEndpoint(Behaviour(first_token=0.05, rate=1)).start()
+    port = int(mock.base_url.split(":")[2].removesuffix("/v1"))
+    with ExitStack() as clients:
+        connections = [clients.enter_context(closing(connect(mock.base_url, 5))) for _ in range(4)]
+        mock.fail(*[fault] * 4)
+        for number, connection in enumerate(connections):
+            connection.request("POST", CHAT, chat_body(stream=number % 2 == 0))
+        within(2, lambda: mock.counters.running == 4)
+        start = time.monotonic()
+        mock.stop()
+        assert time.monotonic() - start < 2
+        for connection in connections:
+            with pytest.raises((ConnectionError, HTTPException)):
+                connection.getresponse().read()
+        assert (mock.counters.running, mock.counters.aborted) == (0, 4)
+        with socket.create_server(("127.0.0.1", port)):
+            pass
+        with MockEndpoint(QUICK, port=port) as again:
+            assert post(again)["choices"][0]["message"]["content"] == SKY_ANSWER
+    mock.stop()  # a second time does no harm
+
+
+def test_it_can_be_started_again() -> None:
+    """What it has counted and what it has in store stays."""
+    mock = MockEndpoint(QUICK)
+    for number in (1, 2):
+        mock.fail(Fault.RATE_LIMIT)
+        with mock:
+            assert ask(mock.base_url, "POST", CHAT, chat_body()).status == 429
+        assert mock.counters.refused == number

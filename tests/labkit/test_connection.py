@@ -1,0 +1,347 @@
+"""connect() on the live runtime: which endpoint serves, why, and what a connection can do."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import sys
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+import pytest
+
+from labkit import connect, listing
+from labkit._smollm import embedded
+from labkit.connection import RETRIES, TIMEOUT, Connection, Source, foundry_service
+from labkit.endpoints import publish
+from labkit.errors import EndpointError, ModelError, SettingsError
+from tests.conftest import Asked, Loopback, Reply, without_proxies
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    Serve = Callable[[Reply | Callable[[Asked], Reply]], Loopback]
+
+SMOL = embedded.MODEL_ID
+
+
+@pytest.fixture
+def foundry_command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], None]:
+    """Put a `foundry` command on the path that says what it is told to."""
+    folder = tmp_path / "bin"
+    folder.mkdir()
+    monkeypatch.setenv("PATH", str(folder), prepend=os.pathsep)
+
+    def say(text: str) -> None:
+        if sys.platform == "win32":
+            (folder / "foundry.cmd").write_text(f"@echo {text}\n", encoding="utf-8")
+        else:
+            (folder / "foundry").write_text(f"#!/bin/sh\necho '{text}'\n", encoding="utf-8")
+            (folder / "foundry").chmod(0o755)
+
+    return say
+
+
+def running(base_url: str) -> str:
+    """What `foundry service status` says of a service at an address."""
+    host = urlsplit(base_url).netloc
+    return f"Model management service is running on http://{host}/openai/status"
+
+
+@pytest.mark.live
+def test_base_url_comes_first(
+    served: tuple[str, str],
+    loopback: Serve,
+    own_cache: Path,
+    foundry_command: Callable[[str], None],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Whoever names an endpoint gets it, and nothing else is asked."""
+    other = loopback(Reply.models(SMOL))
+    foundry_command(running(other.base_url))
+    monkeypatch.setenv("BASE_URL", served[0])
+    with publish(own_cache, other.base_url, SMOL), connect() as lab:
+        assert (lab.source, lab.base_url, lab.model) == (Source.BASE_URL, *served)
+    assert lab.passed == ()
+    assert other.asked == []
+
+
+@pytest.mark.live
+def test_shared_endpoint_comes_second(
+    served: tuple[str, str], loopback: Serve, own_cache: Path, foundry_command: Callable[[str], None]
+) -> None:
+    """Seven notebooks share what `python lab.py` runs."""
+    other = loopback(Reply.models(SMOL))
+    foundry_command(running(other.base_url))
+    with publish(own_cache, served[0], SMOL), connect() as lab:
+        assert (lab.source, lab.base_url, lab.model) == (Source.SHARED, *served)
+    assert lab.passed == ("BASE_URL is not set",)
+    assert other.asked == []
+
+
+@pytest.mark.live
+def test_service_of_this_machine_comes_third(served: tuple[str, str], foundry_command: Callable[[str], None]) -> None:
+    """Somebody else's Foundry Local is used where the course runs none of its own."""
+    foundry_command(running(served[0]))
+    with connect() as lab:
+        assert (lab.source, lab.base_url, lab.model) == (Source.SERVICE, *served)
+    assert lab.passed == ("BASE_URL is not set", "python lab.py runs no endpoint here")
+
+
+@pytest.mark.live
+def test_this_process_comes_last() -> None:
+    """The runtime starts here, says why, answers, and ends with the block."""
+    said: list[str] = []
+    with connect(say=said.append) as lab:
+        assert (lab.source, lab.model) == (Source.IN_PROCESS, SMOL)
+        assert lab.passed == (
+            "BASE_URL is not set",
+            "python lab.py runs no endpoint here",
+            "no other Foundry Local service was found",
+        )
+        assert all(reason in said[0] for reason in (SMOL, lab.base_url, Source.IN_PROCESS, *lab.passed))
+        assert "MODEL=phi-4-mini" in said[1]
+        answer = lab.client.chat.completions.create(
+            model=lab.model, messages=[{"role": "user", "content": "Why is the sky blue?"}], max_tokens=3
+        )
+        assert answer.choices[0].message.content
+    assert not lab.health().ok
+
+
+@pytest.mark.live
+def test_second_connection_of_one_process_joins_the_first() -> None:
+    """A cell that runs twice starts nothing twice, and the end of the second connection leaves the first."""
+    with connect() as first:
+        with connect() as second:
+            assert (second.base_url, second.model) == (first.base_url, first.model)
+            assert second.source is Source.IN_PROCESS
+        assert first.health().ok
+        with pytest.raises(ModelError, match="'another-model'") as caught:
+            connect("another-model")
+        assert "restart the kernel" in caught.value.cure
+
+
+@pytest.mark.live
+def test_async_client_streams(served: tuple[str, str]) -> None:
+    """Both clients ask the same endpoint."""
+
+    async def answer() -> str:
+        lab = connect(base_url=served[0])
+        stream = await lab.async_client.chat.completions.create(
+            model=lab.model,
+            messages=[{"role": "user", "content": "Why is the sky blue?"}],
+            max_tokens=3,
+            stream=True,
+        )
+        text = ""
+        async with stream:
+            async for chunk in stream:
+                text += chunk.choices[0].delta.content or "" if chunk.choices else ""
+        await lab.aclose()
+        return text
+
+    assert asyncio.run(answer())
+
+
+@pytest.mark.live
+@pytest.mark.parametrize("name", ["smollm2-135m-instruct", "smollm2-135m-instruct-generic-cpu", SMOL])
+def test_model_by_any_of_its_names(served: tuple[str, str], monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    """Foundry Local's chat takes the full id only, so that is what a connection has."""
+    monkeypatch.setenv("MODEL", name)
+    with connect(base_url=served[0]) as lab:
+        assert lab.model == SMOL
+
+
+@pytest.mark.live
+def test_model_that_the_endpoint_does_not_have(served: tuple[str, str]) -> None:
+    """The error names the endpoint and what it lists."""
+    with pytest.raises(ModelError, match=f"{served[0]} has no model 'phi-5' .*{SMOL}"):
+        connect("phi-5", served[0])
+
+
+@pytest.mark.live
+def test_health_of_a_live_endpoint(served: tuple[str, str]) -> None:
+    """It is ready, lists the model, and says how long the answer took."""
+    with connect(base_url=served[0]) as lab:
+        health = lab.health()
+    assert health.ok
+    assert health.models == (SMOL,)
+    assert health.detail == "ready"
+    assert 0 < health.seconds < 2
+
+
+def test_health_generates_nothing(loopback: Serve) -> None:
+    """A check every few seconds must not keep a processor busy."""
+    server = loopback(Reply.models("a"))
+    with connect(base_url=server.base_url) as lab:
+        lab.health()
+    assert server.paths == ["GET /v1/models"] * 2
+
+
+@pytest.mark.parametrize(
+    ("reply", "detail"),
+    [
+        pytest.param(Reply.models("b"), "a is not listed", id="another model"),
+        pytest.param(Reply.json({}, 500), "answers 500", id="an error"),
+        pytest.param(Reply(b"<html>", kind="text/html"), "not as an OpenAI-compatible API", id="a page"),
+    ],
+)
+def test_health_of_a_sick_endpoint(loopback: Serve, reply: Reply, detail: str) -> None:
+    """It never raises: whoever asks wants to show the answer."""
+    health = Connection(loopback(reply).base_url, "a", Source.BASE_URL).health()
+    assert not health.ok
+    assert detail in health.detail
+
+
+def test_health_of_no_endpoint(closed_port: int) -> None:
+    """It says that nothing listens, and what mends it."""
+    health = Connection(f"http://127.0.0.1:{closed_port}/v1", "a", Source.BASE_URL).health()
+    assert (health.ok, health.models) == (False, ())
+    assert "nothing listens" in health.detail
+    assert "python lab.py serve" in health.detail
+
+
+def test_dead_base_url_is_an_error(
+    loopback: Serve, closed_port: int, own_cache: Path, foundry_command: Callable[[str], None]
+) -> None:
+    """Where the chosen endpoint does not answer, no other is asked in its place."""
+    other = loopback(Reply.models(SMOL))
+    foundry_command(running(other.base_url))
+    with publish(own_cache, other.base_url, SMOL), pytest.raises(EndpointError, match=f"127.0.0.1:{closed_port}"):
+        connect(base_url=f"http://127.0.0.1:{closed_port}/v1")
+    assert other.asked == []
+
+
+def test_base_url_that_is_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A slip in the variable is told before anything is asked."""
+    monkeypatch.setenv("BASE_URL", "http://my host")
+    with pytest.raises(SettingsError):
+        connect()
+
+
+def test_key_goes_to_the_endpoint_that_was_chosen(loopback: Serve, monkeypatch: pytest.MonkeyPatch) -> None:
+    """API_KEY belongs to BASE_URL: the check sends it, the client sends it, and no text shows it."""
+    server = loopback(Reply.models("a"))
+    monkeypatch.setenv("API_KEY", "secret")
+    with connect(base_url=server.base_url) as lab:
+        lab.client.models.list()
+    assert [asked.headers["authorization"] for asked in server.asked] == ["Bearer secret"] * 2
+    assert "secret" not in f"{lab} {lab!r}"
+
+
+def test_key_goes_to_no_other_endpoint(loopback: Serve, own_cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A shared endpoint of this machine needs none and is sent none."""
+    server = loopback(Reply.models("a"))
+    monkeypatch.setenv("API_KEY", "secret")
+    with publish(own_cache, server.base_url, SMOL), connect("a") as lab:
+        lab.client.models.list()
+    assert "secret" not in str([asked.headers for asked in server.asked])
+
+
+def test_client_asks_loopback_without_a_proxy(
+    loopback: Serve, closed_port: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The proxy of a company cannot reach this machine's own endpoint."""
+    server = loopback(Reply.models("a"))
+    with connect(base_url=server.base_url) as lab:
+        for name in ("NO_PROXY", "no_proxy"):
+            monkeypatch.delenv(name, raising=False)
+        for name in ("HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy"):
+            monkeypatch.setenv(name, f"http://127.0.0.1:{closed_port}")
+        assert [model.id for model in lab.client.models.list()] == ["a"]
+
+
+def test_endpoint_of_another_process_is_found(loopback: Serve, own_cache: Path) -> None:
+    """The published model is what the endpoint lists, whatever the file says."""
+    server = loopback(Reply.models("a:1", "b"))
+    with publish(own_cache, server.base_url, "b"), connect("a") as lab:
+        assert (lab.source, lab.base_url, lab.model) == (Source.SHARED, server.base_url, "a:1")
+
+
+def test_dead_shared_endpoint_is_passed_over(
+    loopback: Serve, closed_port: int, own_cache: Path, foundry_command: Callable[[str], None]
+) -> None:
+    """A process that lives and no longer serves is said to, and the next kind is tried."""
+    server = loopback(Reply.models(SMOL))
+    foundry_command(running(server.base_url))
+    with publish(own_cache, f"http://127.0.0.1:{closed_port}/v1", SMOL), connect() as lab:
+        assert lab.source is Source.SERVICE
+    assert lab.passed[1] == f"shared endpoint: nothing listens on http://127.0.0.1:{closed_port}/v1"
+
+
+def test_shared_endpoint_with_another_model_is_passed_over(
+    loopback: Serve, own_cache: Path, foundry_command: Callable[[str], None]
+) -> None:
+    """The model that was asked for counts for more than the place."""
+    shared, service = loopback(Reply.models("a")), loopback(Reply.models("b"))
+    foundry_command(running(service.base_url))
+    with publish(own_cache, shared.base_url, SMOL), connect("b") as lab:
+        assert (lab.source, lab.model) == (Source.SERVICE, "b")
+    assert "has no model 'b' (it lists: a)" in lab.passed[1]
+
+
+def test_service_on_the_usual_port(loopback: Serve, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without a `foundry` command, the port is tried that samples name."""
+    server = loopback(Reply.models("a"))
+    monkeypatch.setattr("labkit.foundry.PORT", server.server_port)
+    assert foundry_service() == server.base_url
+
+
+def test_something_else_on_the_usual_port(loopback: Serve, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A server of another kind there is no Foundry Local service."""
+    server = loopback(Reply.json({"status": "ok"}))
+    monkeypatch.setattr("labkit.foundry.PORT", server.server_port)
+    assert foundry_service() is None
+
+
+@pytest.mark.parametrize("text", ["Model management service is not running", "", "http://192.0.2.1:5273/openai/status"])
+def test_foundry_command_without_a_service(foundry_command: Callable[[str], None], text: str) -> None:
+    """What it says may name no address of this machine."""
+    foundry_command(text)
+    assert foundry_service() is None
+
+
+@pytest.mark.skipif(os.name == "nt", reason="a script that is a program")
+def test_foundry_command_in_another_encoding(loopback: Serve, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What its words are does not matter; the address is read."""
+    server = loopback(Reply.models("a"))
+    command = tmp_path / "bin" / "foundry"
+    command.parent.mkdir()
+    command.write_bytes(b"#!/bin/sh\necho 'Dienst l\xe4uft: " + running(server.base_url).encode() + b"'\n")
+    command.chmod(0o755)
+    monkeypatch.setenv("PATH", str(command.parent), prepend=os.pathsep)
+    assert foundry_service() == server.base_url
+
+
+@pytest.mark.parametrize(("name", "value"), [("ALL_PROXY", "socks5://127.0.0.1:1"), ("SSL_CERT_FILE", "no such file")])
+def test_variable_that_no_client_can_be_made_with(name: str, value: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Health says it, and the clients raise it; an endpoint of this machine needs none of it."""
+    listing._certificates.cache_clear()
+    without_proxies(monkeypatch)
+    monkeypatch.setenv(name, value)
+    far = Connection("https://192.0.2.1/v1", "a", Source.BASE_URL)
+    assert name in far.health().detail
+    for client in ("client", "async_client"):
+        with pytest.raises(SettingsError, match=name):
+            getattr(far, client)
+    assert Connection("http://127.0.0.1:1/v1", "a", Source.BASE_URL).client
+
+
+def test_clients_wait_on_purpose(loopback: Serve) -> None:
+    """The library's ten minutes and two retries are for another kind of service."""
+    with connect(base_url=loopback(Reply.models("a")).base_url) as lab:
+        for client in (lab.client, lab.async_client):
+            assert (client.timeout, client.max_retries) == (TIMEOUT, RETRIES)
+    asyncio.run(lab.aclose())
+
+
+def test_hint_only_where_the_embedded_model_was_nobodys_choice(
+    loopback: Serve, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Who set MODEL knows of it, and another model needs no hint."""
+    server = loopback(Reply.models(SMOL))
+    connect(base_url=server.base_url).close()
+    assert "MODEL=phi-4-mini" in capsys.readouterr().out
+    connect("smollm2-135m-instruct", server.base_url).close()
+    assert "MODEL=phi-4-mini" not in capsys.readouterr().out

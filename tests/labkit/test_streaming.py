@@ -1,0 +1,423 @@
+"""stream(): the events, the trace, every way to end, and that the endpoint hears of it."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from contextlib import aclosing, suppress
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import httpx2
+import openai
+import pytest
+
+from foundry_mock import Behaviour, Fault, MockEndpoint, Step
+from foundry_mock.answers import ChatAnswer
+from labkit.connection import TIMEOUT, Connection, Source
+from labkit.errors import EndpointError, LabError, ModelError, RequestError, StreamError
+from labkit.events import End, Event, Failure, Finish, FirstToken, Text, Usage
+from labkit.streaming import Answer, stream, stream_sync
+from tests.conftest import Reply
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from starlette.types import Receive, Scope, Send
+
+    from tests.conftest import Asked, Loopback
+
+    Serve = Callable[[Reply | Callable[[Asked], Reply]], Loopback]
+
+QUICK = Behaviour(first_token=0.01, rate=1000)
+
+
+@pytest.fixture
+def mock() -> Iterator[MockEndpoint]:
+    with MockEndpoint(QUICK) as endpoint:
+        yield endpoint
+
+
+def connection(mock: MockEndpoint) -> Connection:
+    return Connection(mock.base_url, mock.model, Source.BASE_URL)
+
+
+async def events(answer: Answer) -> list[Event]:
+    """All events; the error after a Failure is let go, since the event holds it."""
+    seen = []
+    with suppress(LabError):
+        async for event in answer:
+            seen.append(event)  # noqa: PERF401 - what came before an error counts
+    return seen
+
+
+def run(mock: MockEndpoint, question: str = "Count to 5.", **options: object) -> tuple[Answer, list[Event]]:
+    """One answer in a loop of its own."""
+
+    async def once() -> tuple[Answer, list[Event]]:
+        lab = connection(mock)
+        answer = stream(lab, question, **options)
+        try:
+            return answer, await events(answer)
+        finally:
+            await lab.aclose()
+
+    return asyncio.run(once())
+
+
+def wait_until(done: Callable[[], bool]) -> bool:
+    """Whether something comes true in time, on a busy machine too."""
+    give_up = time.monotonic() + 5
+    while not done() and time.monotonic() < give_up:
+        time.sleep(0.005)
+    return done()
+
+
+def test_events_come_in_order(mock: MockEndpoint) -> None:
+    answer, seen = run(mock)
+    assert [type(event) for event in seen] == [FirstToken, Text, Text, Text, Text, Usage, Finish]
+    assert "".join(event.text for event in seen) == answer.text == "1 2 3 4 5"
+    assert [event.at for event in seen] == sorted(event.at for event in seen)
+
+
+def test_trace_has_its_stamps_in_order(mock: MockEndpoint) -> None:
+    trace = run(mock)[0].trace
+    assert trace.headers is not None
+    assert trace.first_text is not None
+    assert trace.request <= trace.headers <= trace.first_text <= trace.chunks[-1] <= trace.end
+    assert (trace.tokens, trace.counted, len(trace.chunks), trace.ended) == (5, "tokens", 5, End.FINISHED)
+    assert trace.error is None
+
+
+def test_the_limit_is_told_from_the_end(mock: MockEndpoint) -> None:
+    assert run(mock, max_tokens=3)[0].trace.ended is End.LENGTH
+    assert run(mock, max_tokens=6)[0].trace.ended is End.FINISHED
+
+
+@pytest.mark.parametrize(
+    ("fault", "ended", "kind", "text"),
+    [
+        (Fault.DROP, End.DROPPED, StreamError, "1 2 3"),
+        (Fault.TRUNCATE, End.DROPPED, StreamError, "1 2 3"),
+        (Fault.HANG_FIRST, End.TIMED_OUT, StreamError, ""),
+        (Fault.HANG_MIDDLE, End.TIMED_OUT, StreamError, "1 2 3"),
+        (Fault.OVERFLOW, End.REFUSED, RequestError, ""),
+    ],
+)
+def test_errors_keep_what_had_come(
+    mock: MockEndpoint, fault: Fault, ended: End, kind: type[LabError], text: str
+) -> None:
+    mock.fail(Step(fault))
+    answer, seen = run(mock, timeout=0.3)
+    last = seen[-1]
+    assert isinstance(last, Failure)
+    assert type(last.error) is kind
+    assert answer.trace.error is last.error
+    assert (answer.text, answer.trace.ended) == (text, ended)
+    assert answer.trace.end >= answer.trace.request
+
+
+def test_comments_are_no_news() -> None:
+    """They come four times a second while the endpoint thinks; the transport's own time-out never fires."""
+    with MockEndpoint(Behaviour(first_token=3)) as slow:
+        answer, seen = run(slow, timeout=0.6)
+    assert isinstance(seen[-1], Failure)
+    assert answer.trace.ended is End.TIMED_OUT
+    assert answer.trace.end - answer.trace.request < 2.5
+
+
+def test_the_error_is_raised_after_its_event(mock: MockEndpoint) -> None:
+    mock.fail(Fault.DROP)
+
+    async def read() -> None:
+        async for _ in stream(connection(mock), "Count to 5."):
+            pass
+
+    with pytest.raises(StreamError, match="broke off"):
+        asyncio.run(read())
+
+
+def test_refusals_before_the_stream(mock: MockEndpoint, closed_port: int) -> None:
+    wrong = Connection(mock.base_url, "nope", Source.BASE_URL)
+    nobody = Connection(f"http://127.0.0.1:{closed_port}/v1", "nope", Source.BASE_URL)
+
+    async def failure(lab: Connection) -> Answer:
+        answer = stream(lab, "Hi")
+        await events(answer)
+        await lab.aclose()
+        return answer
+
+    first, second = asyncio.run(failure(wrong)), asyncio.run(failure(nobody))
+    assert isinstance(first.trace.error, ModelError)
+    assert isinstance(second.trace.error, EndpointError)
+    assert first.trace.ended is second.trace.ended is End.REFUSED
+
+
+async def _leave_the_loop(answer: Answer) -> None:
+    async for _ in answer:
+        break
+
+
+async def _cancel(answer: Answer) -> None:
+    task = asyncio.create_task(events(answer))
+    assert await asyncio.to_thread(wait_until, lambda: bool(answer.text))
+    task.cancel()
+    with suppress(asyncio.CancelledError):
+        await task
+
+
+async def _leave_the_block(answer: Answer) -> None:
+    async with answer, aclosing(answer):
+        async for _ in answer:
+            break
+
+
+async def _raise(answer: Answer) -> None:
+    with suppress(ZeroDivisionError):
+        async for _ in answer:
+            raise ZeroDivisionError
+
+
+@pytest.mark.parametrize("leave", [_leave_the_loop, _cancel, _leave_the_block, _raise])
+def test_leaving_closes_the_stream_upstream(leave: Callable[[Answer], object]) -> None:
+    with MockEndpoint(Behaviour(first_token=0.01, rate=50)) as mock:
+
+        async def begin_and_leave() -> Answer:
+            lab = connection(mock)
+            answer = stream(lab, "Count to 500.")
+            await leave(answer)  # type: ignore[misc]
+            gone = await asyncio.to_thread(wait_until, lambda: mock.counters.running == 0)
+            assert gone
+            await lab.aclose()
+            return answer
+
+        answer = asyncio.run(begin_and_leave())
+        assert answer.trace.ended is End.STOPPED
+        assert mock.counters.aborted == 1
+
+
+def test_leaving_at_the_end_does_not_undo_it(mock: MockEndpoint) -> None:
+    """Who leaves the loop at Finish has had a whole answer, which is no stopped one."""
+
+    async def until_finish() -> Answer:
+        lab = connection(mock)
+        async with stream(lab, "Count to 5.") as answer:
+            async for event in answer:
+                if isinstance(event, Finish):
+                    break
+        await lab.aclose()
+        return answer
+
+    assert asyncio.run(until_finish()).trace.ended is End.FINISHED
+
+
+def test_what_the_reader_takes_is_no_silence(mock: MockEndpoint) -> None:
+    async def slowly() -> Answer:
+        lab = connection(mock)
+        answer = stream(lab, "Count to 3.", timeout=0.3)
+        async for _ in answer:
+            time.sleep(0.4)  # noqa: ASYNC251 - work that holds the loop, as a plot does
+        await lab.aclose()
+        return answer
+
+    assert asyncio.run(slowly()).text == "1 2 3"
+
+
+@pytest.mark.parametrize("moment", ["connecting", "waiting for a slot", "before the first token"])
+def test_cancelling_early_closes_too(moment: str) -> None:
+    with MockEndpoint(Behaviour(first_token=60, slots=1)) as mock:
+        if moment == "connecting":
+            mock.fail(Fault.HANG)
+
+        async def go() -> Answer:
+            lab = connection(mock)
+            first = asyncio.create_task(events(stream(lab, "Hi"))) if moment == "waiting for a slot" else None
+            if first:
+                assert await asyncio.to_thread(wait_until, lambda: mock.counters.running == 1)
+            answer = stream(lab, "Hi")
+            task = asyncio.create_task(events(answer))
+            wanted = 1 + bool(first)
+            assert await asyncio.to_thread(wait_until, lambda: mock.counters.started == wanted)
+            for each in filter(None, (task, first)):
+                each.cancel()
+                with suppress(asyncio.CancelledError):
+                    await each
+            assert await asyncio.to_thread(wait_until, lambda: mock.counters.running == mock.counters.waiting == 0)
+            await lab.aclose()
+            return answer
+
+        assert asyncio.run(go()).trace.ended is End.STOPPED
+
+
+def test_an_answer_is_read_once(mock: MockEndpoint) -> None:
+    async def twice() -> None:
+        lab = connection(mock)
+        answer = stream(lab, "Count to 5.")
+        await events(answer)
+        with pytest.raises(RuntimeError, match="once"):
+            answer.__aiter__()
+        await lab.aclose()
+
+    asyncio.run(twice())
+
+
+def test_closing_what_never_began_is_harmless(mock: MockEndpoint) -> None:
+    asyncio.run(stream(connection(mock), "Hi").aclose())
+    assert mock.counters.started == 0
+
+
+def test_the_twin_for_scripts(mock: MockEndpoint) -> None:
+    with connection(mock) as lab:
+        seen = list(stream_sync(lab, "Count to 3."))
+        assert [type(event) for event in seen] == [FirstToken, Text, Text, Usage, Finish]
+        for _ in stream_sync(lab, "Count to 500."):
+            break
+        assert wait_until(lambda: mock.counters.running == 0)
+        mock.fail(Fault.TRUNCATE)
+        with pytest.raises(StreamError):
+            list(stream_sync(lab, "Count to 20."))
+
+
+@dataclass
+class Unreachable:
+    """A transport whose packets are dropped; `waits` is how long each request would have waited, for what."""
+
+    waits: list[dict[str, float]] = field(default_factory=list)
+
+    def handle_request(self, request: httpx2.Request) -> httpx2.Response:
+        """Give up at once."""
+        self.waits.append(request.extensions["timeout"])
+        raise httpx2.ConnectTimeout("", request=request)
+
+    async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
+        """The same for the other client."""
+        return self.handle_request(request)
+
+
+@pytest.fixture
+def unreachable(monkeypatch: pytest.MonkeyPatch) -> Unreachable:
+    transport = Unreachable()
+    monkeypatch.setattr(httpx2.HTTPTransport, "handle_request", lambda _, request: transport.handle_request(request))
+    monkeypatch.setattr(
+        httpx2.AsyncHTTPTransport, "handle_async_request", lambda _, request: transport.handle_async_request(request)
+    )
+    return transport
+
+
+@pytest.mark.parametrize(
+    ("timeout", "silence", "connect"),
+    [
+        ({}, TIMEOUT.read, TIMEOUT.connect),
+        ({"timeout": 20}, 20, TIMEOUT.connect),
+        ({"timeout": 0.5}, 0.5, 0.5),
+        ({"timeout": openai.Timeout(20, connect=9)}, 20, 9),
+        ({"timeout": None}, None, None),
+    ],
+)
+def test_patience_is_for_answers_and_not_for_connecting(
+    unreachable: Unreachable, timeout: dict[str, object], silence: float | None, connect: float | None
+) -> None:
+    """That nobody is there is found out as soon, however long an answer may take; a whole Timeout is taken as it is."""
+
+    async def ask() -> Answer:
+        lab = Connection("http://h/v1", "a", Source.BASE_URL, retries=0)
+        answer = stream(lab, "Hi", **timeout)
+        await events(answer)
+        await lab.aclose()
+        return answer
+
+    trace = asyncio.run(ask()).trace
+    with Connection("http://h/v1", "a", Source.BASE_URL, retries=0) as lab, suppress(LabError):
+        list(stream_sync(lab, "Hi", **timeout))
+    assert [(wait["read"], wait["connect"]) for wait in unreachable.waits] == [(silence, connect)] * 2
+    assert trace.ended is End.TIMED_OUT
+    assert isinstance(trace.error, EndpointError)
+    assert "cannot be reached" in str(trace.error)
+
+
+SSE = "text/event-stream"
+OLD = (
+    b'data: {"choices":[{"delta":{"role":"assistant","content":"A"},"message":{"content":"A"}}],"usage":null}\r\n\r\n'
+    b': a comment\n\nevent: message\ndata:{"choices":[{"delta":{"content":"B"},"finish_reason":null}]}\n\n'
+    b'data: {"choices":[{"delta":{},"finish_reason":"stop"}]}\n\ndata: [DONE]\n\n'
+)
+
+
+def test_another_dialect(loopback: Serve) -> None:
+    """The 1.x service puts a message beside the delta; comments, other fields and no space are in the standard."""
+    lab = Connection(loopback(Reply(OLD, kind=SSE)).base_url, "a", Source.BASE_URL)
+    seen = list(stream_sync(lab, "Hi"))
+    assert "".join(event.text for event in seen) == "AB"
+    assert isinstance(seen[-1], Finish)
+    lab.close()
+
+
+@pytest.mark.parametrize(
+    "body",
+    [OLD.replace(b"data: [DONE]\n\n", b""), b"", b"data: <html>\n\n", b"data: [DONE]\n\n"],
+    ids=["no [DONE]", "nothing", "no JSON", "no reason"],
+)
+def test_a_stream_that_is_not_whole_is_an_error(loopback: Serve, body: bytes) -> None:
+    lab = Connection(loopback(Reply(body, kind=SSE)).base_url, "a", Source.BASE_URL)
+    with pytest.raises(StreamError):
+        list(stream_sync(lab, "Hi"))
+    lab.close()
+
+
+def test_an_error_that_is_null_is_none(loopback: Serve) -> None:
+    body = OLD.replace(b'{"choices"', b'{"error": null, "choices"')
+    assert body != OLD
+    lab = Connection(loopback(Reply(body, kind=SSE)).base_url, "a", Source.BASE_URL)
+    assert "".join(event.text for event in stream_sync(lab, "Hi")) == "AB"
+    lab.close()
+
+
+def test_no_usage_means_chunks(loopback: Serve) -> None:
+    lab = Connection(loopback(Reply(OLD, kind=SSE)).base_url, "a", Source.BASE_URL)
+
+    async def once() -> Answer:
+        answer = stream(lab, "Hi")
+        await events(answer)
+        await lab.aclose()
+        return answer
+
+    trace = asyncio.run(once()).trace
+    assert (trace.tokens, trace.counted) == (2, "chunks")
+
+
+@pytest.mark.live
+def test_on_the_live_runtime(served: tuple[str, str]) -> None:
+    async def once() -> list[Event]:
+        lab = Connection(*served, Source.SHARED)
+        seen = await events(stream(lab, "What is an API?", max_tokens=8, temperature=0))
+        long = stream(lab, "word " * 9000)
+        assert isinstance((await events(long))[-1], Failure)
+        assert isinstance(long.trace.error, RequestError)
+        await lab.aclose()
+        return seen
+
+    seen = asyncio.run(once())
+    assert isinstance(seen[0], FirstToken)
+    assert isinstance(seen[-1], Finish)
+    assert (seen[-1].reason, seen[-2].completion_tokens) == ("length", 8)  # type: ignore[attr-defined]
+
+
+def test_answers_share_one_connection(mock: MockEndpoint, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A connection costs a handshake, which the next answer need not pay again."""
+    peers = set()
+    call = ChatAnswer.__call__
+
+    async def noting(self: ChatAnswer, scope: Scope, receive: Receive, send: Send) -> None:
+        peers.add(scope["client"])
+        await call(self, scope, receive, send)
+
+    monkeypatch.setattr(ChatAnswer, "__call__", noting)
+
+    async def three() -> None:
+        lab = connection(mock)
+        for _ in range(3):
+            await events(stream(lab, "Count to 5."))
+        await lab.aclose()
+
+    asyncio.run(three())
+    assert len(peers) == 1
