@@ -70,8 +70,8 @@ def install(lock: Path) -> None:
     stamp(lock).write_text(digest(lock))
 
 
-def fail(what: str, cure: str) -> int:
-    print(f"lab.py: {what}.\nTo mend it: {cure}.", file=sys.stderr)
+def fail(what: str, fix: str) -> int:
+    print(f"lab.py: {what}.\nFix: {fix}.", file=sys.stderr)
     return 1
 
 

@@ -73,7 +73,7 @@ def resume(path: Path, header: Recording, wanted: Sequence[Task]) -> dict[str, A
         earlier, answers = read(path)
         if earlier.model != header.model:
             raise WorkbookError(
-                f"{path.name} is a recording of {earlier.model}, and this is {header.model}", cure="use --fresh"
+                f"{path.name} is a recording of {earlier.model}, and this is {header.model}", fix="use --fresh"
             )
         asked = {task.id: fingerprint(task) for task in wanted}
         kept = {task.id: answers[task.id] for task in wanted if task.id in answers}
@@ -157,7 +157,7 @@ def endpoint(*, of_cloud: bool) -> Connection:
     if not of_cloud:
         return connect()
     if Settings.from_environment().cloud_base_url is None:
-        raise SettingsError("no cloud is set to record", cure="set CLOUD_BASE_URL, CLOUD_MODEL and CLOUD_API_KEY")
+        raise SettingsError("no cloud is set to record", fix="set CLOUD_BASE_URL, CLOUD_MODEL and CLOUD_API_KEY")
     return cloud().connection
 
 

@@ -25,7 +25,7 @@ SIDE_BY_SIDE = ("-n2", "--dist=loadfile", "--no-loadscope-reorder")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run one command; returns the exit status. What is wrong is said in one line with its cure."""
+    """Run one command; returns the exit status. What is wrong is said in one line with its fix."""
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):  # a Windows code page has no letters for all that a model says
             stream.reconfigure(errors="replace")
@@ -38,8 +38,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except OSError as error:
         if not isinstance(error.filename, str):
             raise
-        cure = "name another path (an option of the command, or LABKIT_CACHE), or make this one yours to write to"
-        print(f"lab.py: {error.filename}: {error.strerror}. To mend it: {cure}", file=sys.stderr)
+        fix = "name another path (an option of the command, or LABKIT_CACHE), or make this one yours to write to"
+        print(f"lab.py: {error.filename}: {error.strerror}. Fix: {fix}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         return 130

@@ -1,4 +1,4 @@
-"""What this machine has, what `connect()` would choose, and the cure for each thing that is wrong."""
+"""What this machine has, what `connect()` would choose, and the fix for each thing that is wrong."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ class Check:
     name: str
     ok: bool | None
     detail: str
-    cure: str = ""
+    fix: str = ""
 
 
 @dataclass(frozen=True)
@@ -53,7 +53,7 @@ class Report:
     """All checks, and the endpoint that `connect()` chose with the time of its first token in seconds.
 
     As JSON: `schema`, `ok`, `source`, `base_url`, `model`, `first_token_s` (null where there is none) and
-    `checks`, each with `name`, `ok` (true, false, or null for a remark), `detail` and `cure`.
+    `checks`, each with `name`, `ok` (true, false, or null for a remark), `detail` and `fix`.
     """
 
     checks: list[Check] = field(default_factory=list)
@@ -72,13 +72,13 @@ class Report:
         return json.dumps({"schema": SCHEMA, "ok": self.ok} | asdict(self), indent=1)
 
     def as_text(self) -> str:
-        """The report for people: a line a check, and the cure below what is wrong."""
+        """The report for people: a line a check, and the fix below what is wrong."""
         words = {True: "ok   ", False: "WRONG", None: "note "}
         lines = []
         for check in self.checks:
             lines.append(f"{words[check.ok]}  {check.name}: {check.detail}")
-            if check.cure:
-                lines.append(f"       to mend it: {check.cure}")
+            if check.fix:
+                lines.append(f"       to mend it: {check.fix}")
         return "\n".join([*lines, "", "All is well." if self.ok else "Something is wrong; see above."])
 
 
@@ -130,7 +130,7 @@ def _models(cache: Path) -> list[Check]:
         foundry.require_sdk()
     except LabError as error:
         needed = Settings.from_environment().base_url is None
-        return [Check("Foundry Local", False if needed else None, error.message, error.cure if needed else "")]
+        return [Check("Foundry Local", False if needed else None, error.message, error.fix if needed else "")]
     version = metadata.version("foundry-local-sdk")
     chosen = choice.choose(cache, Settings.from_environment().model)
     here = "here" if chosen.cached else "not here yet, the first start fetches it"
@@ -170,9 +170,9 @@ def _kernel() -> list[Check]:
     return [Check("Kernel", True, f"python3{', foundry-local' if registered else ''}{hint}")]
 
 
-def _at_least(name: str, free: float, wanted: float, cure: str) -> Check:
+def _at_least(name: str, free: float, wanted: float, fix: str) -> Check:
     enough = free >= wanted
-    return Check(name, enough, f"{free:.1f} GB free", "" if enough else f"{cure}: {wanted:g} GB should be free")
+    return Check(name, enough, f"{free:.1f} GB free", "" if enough else f"{fix}: {wanted:g} GB should be free")
 
 
 def room(cache: Path) -> list[Check]:
@@ -201,14 +201,14 @@ def endpoint(checks: list[Check]) -> Report:
                 text = any(chunk.choices and chunk.choices[0].delta.content for chunk in stream)
             seconds = round(time.perf_counter() - start, 3)
             checks.append(Check("Endpoint", True, steps))
-            cure = "" if text else "restart python lab.py serve"
+            fix = "" if text else "restart python lab.py serve"
             said = f"first token after {seconds} s" if text else "no text came"
-            checks.append(Check("First token", text, f"{lab.model}: {said}", cure))
+            checks.append(Check("First token", text, f"{lab.model}: {said}", fix))
             return Report(checks, str(lab.source), lab.base_url, lab.model, seconds if text else None)
     except Exception as error:
         told = explain(error)
         if os.environ.get("BASE_URL", "").strip():
-            check = Check("Endpoint", False, f"{told.message} (from BASE_URL)", f"{told.cure}; or unset BASE_URL")
+            check = Check("Endpoint", False, f"{told.message} (from BASE_URL)", f"{told.fix}; or unset BASE_URL")
         else:
-            check = Check("Endpoint", False, told.message, told.cure)
+            check = Check("Endpoint", False, told.message, told.fix)
         return Report([*checks, check])

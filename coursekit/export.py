@@ -44,7 +44,7 @@ class Problem:
     """What is wrong and where, and what mends it; `diff` and `by_export` are for what an export puts right."""
 
     message: str
-    cure: str
+    fix: str
     diff: str = ""
     by_export: bool = False
 
@@ -94,17 +94,17 @@ def check(root: Path = ROOT) -> list[Problem]:
             state = "is missing" if found is None else "is not what its notebook says"
             problems.append(Problem(f"{path} {state}", "python lab.py export", _diff(path, found, text), True))
     for path in orphans:
-        cure = f"python lab.py export removes it; to keep it, name it in {HANDMADE}"
-        problems.append(Problem(f"{path} was made from a notebook that has it no more", cure, by_export=True))
+        fix = f"python lab.py export removes it; to keep it, name it in {HANDMADE}"
+        problems.append(Problem(f"{path} was made from a notebook that has it no more", fix, by_export=True))
     return problems
 
 
 def failure(problems: list[Problem]) -> WorkbookError:
-    """One error that lists them all, each with its cure."""
+    """One error that lists them all, each with its fix."""
     *others, last = problems
-    listed = "".join(f"\n  {problem.message}. To mend it: {problem.cure}" for problem in others)
+    listed = "".join(f"\n  {problem.message}. Fix: {problem.fix}" for problem in others)
     many = f"{len(problems)} things are wrong:{listed}\n  " if others else ""
-    return WorkbookError(many + last.message, cure=last.cure)
+    return WorkbookError(many + last.message, fix=last.fix)
 
 
 def parse(source: str) -> tuple[str, str] | None:
@@ -130,8 +130,8 @@ def fault(path: str, text: str) -> Problem | None:
     if path.endswith("/") or len(parts) == 1:
         return Problem(f"{path} is a folder", f"write the path of a file in it: {EXAMPLE}")
     if FORBIDDEN.search(path):
-        cure = 'use / between folders, and no space, no dot at the end and none of \\ : * ? " < > |'
-        return Problem(f"{path} is no name on every system", cure)
+        fix = 'use / between folders, and no space, no dot at the end and none of \\ : * ? " < > |'
+        return Problem(f"{path} is no name on every system", fix)
     if not text.strip():
         return Problem(f"the part of {path} is empty", "write something below the first line, or delete the cell")
     return None
@@ -148,7 +148,7 @@ def _survey(root: Path) -> tuple[dict[str, str], list[str], list[Problem]]:
     for path, cells in owned.items():
         found = [(cell, fault(path, cell.text) or _misplaced(root, path, owned)) for cell in cells]
         found += [(cell, _rivalry(cell, parts)) for cell in cells]
-        new = [Problem(f"{cell.where}: {wrong.message}", wrong.cure) for cell, wrong in found if wrong]
+        new = [Problem(f"{cell.where}: {wrong.message}", wrong.fix) for cell, wrong in found if wrong]
         broken |= {path} if new else set()
         problems += new
     orphans = []
@@ -158,8 +158,8 @@ def _survey(root: Path) -> tuple[dict[str, str], list[str], list[Problem]]:
         if MADE.search("\n".join(_lines(root / path)[:10])):
             orphans.append(path)
         else:
-            cure = f"write it in a notebook (%%export {path}), name it in {HANDMADE}, or delete it"
-            problems.append(Problem(f"no notebook owns {path}", cure))
+            fix = f"write it in a notebook (%%export {path}), name it in {HANDMADE}, or delete it"
+            problems.append(Problem(f"no notebook owns {path}", fix))
     return {path: _text(cells) for path, cells in owned.items() if path not in broken}, orphans, problems
 
 

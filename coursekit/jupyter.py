@@ -84,5 +84,5 @@ def wait_until_up(process: subprocess.Popen[bytes], address: str, log: Path) -> 
     lines = log.read_text(encoding="utf-8", errors="replace").strip().splitlines()
     raise WorkbookError(
         f"JupyterLab did not start ({lines[-1] if lines else 'it said nothing'})",
-        cure=f"read {log}, then start again",
+        fix=f"read {log}, then start again",
     )

@@ -82,11 +82,11 @@ def _mistake(path: str, text: str) -> ExportError | None:
     """What is wrong with a cell: its path, its emptiness, or a module of another that it would hide."""
     problem = fault(path, text)
     if problem:
-        return ExportError(problem.message, cure=problem.cure)
+        return ExportError(problem.message, fix=problem.fix)
     name = PurePosixPath(path).stem
     if path.endswith(".py") and _importable(name) and _taken(name, path):
-        cure = f"give the file another name, for example {PurePosixPath(path).with_stem(f'my_{name}')}"
-        return ExportError(f"{path} would hide the module {name!r}, which is installed here", cure=cure)
+        fix = f"give the file another name, for example {PurePosixPath(path).with_stem(f'my_{name}')}"
+        return ExportError(f"{path} would hide the module {name!r}, which is installed here", fix=fix)
     return None
 
 

@@ -57,9 +57,9 @@ def pick(asked: int | None, preferred: int) -> int:
     """
     if asked is not None:
         if not 0 < asked < 65536:
-            raise EndpointError(f"{asked} is no port", cure="choose a --port from 1 to 65535, or leave it out")
+            raise EndpointError(f"{asked} is no port", fix="choose a --port from 1 to 65535, or leave it out")
         if not is_free(asked):
-            raise EndpointError(f"port {asked} on 127.0.0.1 is taken", cure="choose another --port, or leave it out")
+            raise EndpointError(f"port {asked} on 127.0.0.1 is taken", fix="choose another --port, or leave it out")
         return asked
     if is_free(preferred):
         return preferred

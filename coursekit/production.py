@@ -32,18 +32,18 @@ def examine(host: str) -> Report:
 def application(host: str) -> list[Check]:
     """What the app says of its settings and its database, in a process that has its modules."""
     command = [sys.executable, str(ROOT / "apps" / "chat" / "checklist.py"), "--host", host]
-    cure = "python lab.py doctor"
+    fix = "python lab.py doctor"
     try:
         done = subprocess.run(
             command, capture_output=True, encoding="utf-8", errors="replace", timeout=LIMIT, check=False
         )
     except subprocess.TimeoutExpired:
-        return [Check("Settings", False, f"no answer from apps/chat/checklist.py within {LIMIT} s", cure)]
+        return [Check("Settings", False, f"no answer from apps/chat/checklist.py within {LIMIT} s", fix)]
     if done.returncode:
         # The kind alone: the text of an error may hold a password.
         kind = (done.stderr.strip().splitlines() or ["it said nothing"])[-1].partition(":")[0]
-        cure = "python apps/chat/checklist.py, with the Python of .venv, shows all of it"
-        return [Check("Settings", False, f"apps/chat/checklist.py failed ({kind})", cure)]
+        fix = "python apps/chat/checklist.py, with the Python of .venv, shows all of it"
+        return [Check("Settings", False, f"apps/chat/checklist.py failed ({kind})", fix)]
     return [Check(**line) for line in json.loads(done.stdout)]
 
 
@@ -61,15 +61,15 @@ def permissions(folder: Path) -> list[Check]:
 
 def backup(folder: Path) -> Check:
     """The newest backup is younger than a day."""
-    cure = "python lab.py backup, each day"
+    fix = "python lab.py backup, each day"
     ages = [
         time.time() - path.stat().st_mtime
         for kind in ("db", "dump")
         for path in folder.glob(f"backups/threads-*.{kind}")
     ]
     if not ages:
-        return Check("Backup", False, "there is none", cure)
-    return Check("Backup", min(ages) < DAY, f"{min(ages) / 3600:.0f} hours old", "" if min(ages) < DAY else cure)
+        return Check("Backup", False, "there is none", fix)
+    return Check("Backup", min(ages) < DAY, f"{min(ages) / 3600:.0f} hours old", "" if min(ages) < DAY else fix)
 
 
 def certificates() -> Check:
@@ -77,5 +77,5 @@ def certificates() -> Check:
     year, month, day = (int(part) for part in metadata.version("certifi").split(".")[:3])
     age = time.time() - time.mktime((year, month, day, 0, 0, 0, 0, 0, -1))
     good = -DAY < age < YEAR
-    cure = "" if good else "set the clock of this machine, or delete the folder .venv and start again"
-    return Check("Certificates", True if good else None, f"certifi is {age / DAY:.0f} days old", cure)
+    fix = "" if good else "set the clock of this machine, or delete the folder .venv and start again"
+    return Check("Certificates", True if good else None, f"certifi is {age / DAY:.0f} days old", fix)

@@ -29,7 +29,7 @@ def endpoint() -> Iterator[str]:
             assert process.stdout is not None
             ready = process.stdout.readline().strip()
             if not ready.startswith("READY"):
-                raise WorkbookError("the endpoint did not start", cure="python lab.py serve shows why")
+                raise WorkbookError("the endpoint did not start", fix="python lab.py serve shows why")
             yield ready
         finally:
             process.terminate()
@@ -51,7 +51,7 @@ def regenerate(path: Path) -> None:
         client.execute()
     except CellExecutionError as error:
         raise WorkbookError(
-            f"{path.name} failed with {error.ename}: {error.evalue}", cure="mend the cell and run this again"
+            f"{path.name} failed with {error.ename}: {error.evalue}", fix="mend the cell and run this again"
         ) from error
     notebook.metadata.pop("widgets", None)
     nbformat.write(notebook, path)

@@ -67,7 +67,7 @@ def status(trace: Trace, *, live: bool = False) -> str:
 
 
 def ending(answer: Answer) -> str:
-    """How an answer ended, where that is not by itself: one sentence, with the cure after an error."""
+    """How an answer ended, where that is not by itself: one sentence, with the fix after an error."""
     trace = answer.trace
     if trace.error:
         return str(trace.error)
@@ -104,7 +104,7 @@ class ChatView:
         return self.history.messages
 
     async def ask(self, question: str) -> Answer:
-        """Show an answer as it comes, then once as ordinary output. An error is shown with its cure, not raised.
+        """Show an answer as it comes, then once as ordinary output. An error is shown with its fix, not raised.
 
         Stop, and the notebook's interrupt button, close the stream and keep what has come.
         """

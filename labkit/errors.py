@@ -15,23 +15,23 @@ from __future__ import annotations
 
 
 class LabError(Exception):
-    """What happened and where (`message`), and the command or step that mends it (`cure`)."""
+    """What happened and where (`message`), and the command or step that mends it (`fix`)."""
 
-    def __init__(self, message: str, *, cure: str = "") -> None:
-        super().__init__(message, cure)
+    def __init__(self, message: str, *, fix: str = "") -> None:
+        super().__init__(message, fix)
         self.message = message
-        self.cure = cure
+        self.fix = fix
 
     def __reduce__(self) -> tuple[object, ...]:
-        """Let it pass whole from one process to another, `cure` being a keyword."""
-        return _again, (type(self), self.message, self.cure)
+        """Let it pass whole from one process to another, `fix` being a keyword."""
+        return _again, (type(self), self.message, self.fix)
 
     def __str__(self) -> str:
-        return f"{self.message}. To mend it: {self.cure}" if self.cure else self.message
+        return f"{self.message}. Fix: {self.fix}" if self.fix else self.message
 
 
-def _again(kind: type[LabError], message: str, cure: str) -> LabError:
-    return kind(message, cure=cure)
+def _again(kind: type[LabError], message: str, fix: str) -> LabError:
+    return kind(message, fix=fix)
 
 
 class SettingsError(LabError):

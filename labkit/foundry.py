@@ -123,11 +123,11 @@ def _load(manager: FoundryLocalManager, choice: Choice, *, joined: bool, fetch: 
         if not known and not joined:
             raise ModelError(
                 f"Microsoft's catalog could not be reached, so {choice.alias!r} cannot be looked up",
-                cure=f"check the network, or leave MODEL unset for {embedded.ALIAS}",
+                fix=f"check the network, or leave MODEL unset for {embedded.ALIAS}",
             )
         raise ModelError(
             f"Foundry Local's catalog has no model {choice.alias!r} (it lists: {known or 'none'})",
-            cure="this process already runs Foundry Local with another catalog: restart the kernel, or let "
+            fix="this process already runs Foundry Local with another catalog: restart the kernel, or let "
             "python lab.py serve run one of the two models in a second terminal"
             if joined
             else f"check the name and the network, or leave MODEL unset for {embedded.ALIAS}",
@@ -135,7 +135,7 @@ def _load(manager: FoundryLocalManager, choice: Choice, *, joined: bool, fetch: 
     if not model.is_cached:
         if not fetch:
             size = f"{model.info.file_size_mb} MB" if model.info.file_size_mb else "of unknown size"
-            raise ModelError(f"{model.alias} is not on this machine yet ({size})", cure="python lab.py serve brings it")
+            raise ModelError(f"{model.alias} is not on this machine yet ({size})", fix="python lab.py serve brings it")
         download(model)
     if not model.is_loaded:
         model.load()
@@ -180,12 +180,12 @@ def download(model: IModel) -> None:
             cancel.set()
             raise ModelError(
                 f"the download of {model.alias} was cancelled",
-                cure="start again to go on with it, or leave MODEL unset to use the embedded model",
+                fix="start again to go on with it, or leave MODEL unset to use the embedded model",
             ) from None
         except FoundryLocalException as error:
             raise ModelError(
                 f"{model.alias} could not be downloaded ({error})",
-                cure="check the network and the free disk space and start again; what has come is kept",
+                fix="check the network and the free disk space and start again; what has come is kept",
             ) from error
 
 
@@ -215,7 +215,7 @@ def require_sdk() -> None:
     except ImportError as error:
         raise FoundryError(
             f"Foundry Local's runtime is not installed here ({error}); it has no build for Intel Macs",
-            cure="set BASE_URL to an OpenAI-compatible endpoint, for example llama.cpp's server or another machine's",
+            fix="set BASE_URL to an OpenAI-compatible endpoint, for example llama.cpp's server or another machine's",
         ) from error
 
 
@@ -229,10 +229,10 @@ def _manager() -> FoundryLocalManager | None:
 def _failure(error: BaseException, port: int) -> FoundryError:
     first = (str(error).strip().splitlines() or [type(error).__name__])[0]
     if "in use" in first:
-        return FoundryError(f"port {port} on 127.0.0.1 is taken", cure="choose another port, or none for a free one")
+        return FoundryError(f"port {port} on 127.0.0.1 is taken", fix="choose another port, or none for a free one")
     return FoundryError(
         f"Foundry Local could not start: {first}",
-        cure="python lab.py doctor looks at disk, memory and packages; then start again",
+        fix="python lab.py doctor looks at disk, memory and packages; then start again",
     )
 
 

@@ -51,26 +51,26 @@ def list_models(base_url: str, api_key: str = "not-needed") -> tuple[str, ...]:
     except (httpx2.TimeoutException, TimeoutError) as error:
         raise EndpointError(
             f"{shown(base_url)} does not answer in time",
-            cure="see whether it still runs and start it again (python lab.py serve)",
+            fix="see whether it still runs and start it again (python lab.py serve)",
         ) from error
     except (httpx2.ConnectError, httpx2.InvalidURL, httpx2.UnsupportedProtocol) as error:
         raise EndpointError(
             f"nothing listens on {shown(base_url)}",
-            cure="python lab.py serve, then use the address that it prints",
+            fix="python lab.py serve, then use the address that it prints",
         ) from error
     except UnicodeEncodeError as error:
         raise EndpointError(
             f"{shown(base_url)} cannot be sent the key: it has a character that no header can carry",
-            cure="set API_KEY again, without typographic marks",
+            fix="set API_KEY again, without typographic marks",
         ) from error
     except httpx2.HTTPError as error:
         raise _no_api(base_url) from error
     if status == 401:
-        raise EndpointError(f"{shown(base_url)} refuses the key", cure="set API_KEY to the endpoint's key")
+        raise EndpointError(f"{shown(base_url)} refuses the key", fix="set API_KEY to the endpoint's key")
     if status != 200:
         raise EndpointError(
             f"{shown(base_url)} answers {status} where an OpenAI-compatible API lists its models",
-            cure="check the address and its path; most end in /v1",
+            fix="check the address and its path; most end in /v1",
         )
     try:
         ids = [model["id"] for model in json.loads(body)["data"]]
@@ -127,7 +127,7 @@ def _read(client: httpx2.Client, base_url: str, api_key: str) -> tuple[int, byte
 def _no_api(base_url: str) -> EndpointError:
     return EndpointError(
         f"{shown(base_url)} answers, but not as an OpenAI-compatible API does",
-        cure="check the address; something else may use this port",
+        fix="check the address; something else may use this port",
     )
 
 
@@ -145,16 +145,16 @@ def resolve(wanted: str | None, listed: Iterable[str], where: str) -> str:
         if preferred or len(ids) == 1:
             return (preferred or ids)[0]
         if not ids:
-            raise ModelError(f"{where} lists no model", cure="load a model there, or give another address")
+            raise ModelError(f"{where} lists no model", fix="load a model there, or give another address")
         raise ModelError(
-            f"{where} lists {len(ids)} models and MODEL is not set: {names}", cure="set MODEL to one of them"
+            f"{where} lists {len(ids)} models and MODEL is not set: {names}", fix="set MODEL to one of them"
         )
     for model in sorted(ids, key=lambda model: model != wanted):
         if wanted.lower() == model.lower() or _is(wanted, model):
             return model
     raise ModelError(
         f"{where} has no model {wanted!r} (it lists: {names})",
-        cure="set MODEL to one that is listed, or load the model there",
+        fix="set MODEL to one that is listed, or load the model there",
     )
 
 

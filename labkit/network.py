@@ -30,14 +30,14 @@ def named() -> Iterator[None]:
         names = [name for name in _set(_PROXIES) if not socks or os.environ[name].lower().startswith("socks")]
         where = " or ".join(names) or "the proxy of this system's settings"
         what = "names a SOCKS proxy, which needs a package that is not here" if socks else "is no address of a proxy"
-        raise SettingsError(f"{where} {what}", cure=f"write {where} as http://HOST:PORT, or unset it") from None
+        raise SettingsError(f"{where} {what}", fix=f"write {where} as http://HOST:PORT, or unset it") from None
     except OSError as error:
         if not (names := _set(_CERTIFICATES)):
             raise
         where = names[0]  # the second is not looked at where the first is set
         raise SettingsError(
             f"{where} has no certificates that can be read ({error.strerror or type(error).__name__})",
-            cure=f"let {where} name what has them, in PEM, or unset it",
+            fix=f"let {where} name what has them, in PEM, or unset it",
         ) from None
 
 

@@ -75,8 +75,8 @@ def _folder(named: str) -> Path:
     except (OSError, RuntimeError):  # a user that there is not; links in a circle
         usable = False
     if not usable:
-        cure = "let LABKIT_CACHE name a folder by its whole path, or leave it unset for the one of this user"
-        raise SettingsError(f"LABKIT_CACHE is {named!r}, which can be no folder", cure=cure)
+        fix = "let LABKIT_CACHE name a folder by its whole path, or leave it unset for the one of this user"
+        raise SettingsError(f"LABKIT_CACHE is {named!r}, which can be no folder", fix=fix)
     return path
 
 
@@ -87,7 +87,7 @@ def normalize_base_url(address: str, variable: str = "BASE_URL") -> str:
     """
     example = {"CLOUD_BASE_URL": ("https://NAME.openai.azure.com/openai/v1", "simulate a cloud")}
     form, otherwise = example.get(variable, ("http://127.0.0.1:51211/v1", "use Foundry Local on this machine"))
-    cure = f"write it as {form}, or leave {variable} unset to {otherwise}"
+    fix = f"write it as {form}, or leave {variable} unset to {otherwise}"
     try:
         parts = urlsplit(address if "//" in address else f"http://{address}")
         usable = parts.scheme in {"http", "https"} and bool(parts.hostname) and parts.port != 0
@@ -95,7 +95,7 @@ def normalize_base_url(address: str, variable: str = "BASE_URL") -> str:
         usable = False
     if not usable or any(letter.isspace() for letter in address):
         told = "" if "@" in address else f" {address!r}, which is"  # it may hold a password
-        raise SettingsError(f"{variable} is{told} no address of an endpoint", cure=cure)
+        raise SettingsError(f"{variable} is{told} no address of an endpoint", fix=fix)
     path = parts.path.rstrip("/") or "/v1"
     query = f"?{parts.query}" if parts.query else ""
     return f"{parts.scheme}://{parts.netloc}{path}{query}"

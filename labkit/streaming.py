@@ -102,7 +102,7 @@ class _Reader:
         """The last event of a stream that was read to its end. Raises StreamError where that came too early."""
         if not (self.done and self.finish):
             missing = "[DONE]" if self.finish else "a reason for its end"
-            raise StreamError(f"the answer broke off: the stream ended without {missing}", cure="ask again")
+            raise StreamError(f"the answer broke off: the stream ended without {missing}", fix="ask again")
         self.trace.ended = End.LENGTH if self.finish == "length" else End.FINISHED
         return Finish(self.now(), "", self.finish)
 
@@ -125,16 +125,16 @@ class _Reader:
     def _judge(self, error: Exception) -> tuple[LabError, End]:
         """An error in labkit's words, and what it means for the answer."""
         if isinstance(error.__cause__, httpx2.ConnectTimeout):
-            cure = "see whether it still runs, and check its address"
-            return EndpointError("the endpoint cannot be reached", cure=cure), End.TIMED_OUT
+            fix = "see whether it still runs, and check its address"
+            return EndpointError("the endpoint cannot be reached", fix=fix), End.TIMED_OUT
         if isinstance(error, openai.APITimeoutError | httpx2.TimeoutException | TimeoutError):
-            return StreamError("the endpoint fell silent", cure="ask again, or give it more time"), End.TIMED_OUT
+            return StreamError("the endpoint fell silent", fix="ask again, or give it more time"), End.TIMED_OUT
         if isinstance(error, httpx2.TransportError):
-            return StreamError("the connection broke off in the middle of the answer", cure="ask again"), End.DROPPED
+            return StreamError("the connection broke off in the middle of the answer", fix="ask again"), End.DROPPED
         if isinstance(error, StreamError):
             return error, End.DROPPED
         if isinstance(error, ValueError):
-            return StreamError("the endpoint sent what is no JSON", cure="check the address"), End.DROPPED
+            return StreamError("the endpoint sent what is no JSON", fix="check the address"), End.DROPPED
         return explain(error), End.REFUSED
 
 

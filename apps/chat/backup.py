@@ -44,7 +44,7 @@ def save(database: Database, place: Path) -> Path:
     """Save all threads in this folder while the app runs; the newest 14 backups stay."""
     copy = place / f"threads-{stamp()}{SUFFIX[database.url.get_backend_name()]}"
     if database.file and not database.file.is_file():
-        raise StoreError(f"there are no threads in {database} yet", cure="python lab.py chat")
+        raise StoreError(f"there are no threads in {database} yet", fix="python lab.py chat")
     try:
         if database.file:
             save_file(database.file, copy)
@@ -92,11 +92,11 @@ def in_use(file: Path) -> ReadWriteLock:
 
 def _fitting(copy: Path, database: Database) -> Contents:
     if not copy.is_file():
-        raise StoreError(f"there is no backup {copy}", cure="name a file of the folder that python lab.py backup says")
+        raise StoreError(f"there is no backup {copy}", fix="name a file of the folder that python lab.py backup says")
     if copy.suffix != SUFFIX[database.url.get_backend_name()]:
         raise StoreError(
             f"{copy.name} is not of the kind of database that {database} is",
-            cure="set DATABASE_URL to the kind it was saved from: .db is SQLite, .dump is PostgreSQL",
+            fix="set DATABASE_URL to the kind it was saved from: .db is SQLite, .dump is PostgreSQL",
         )
     return Contents.beside(copy)
 
@@ -115,11 +115,11 @@ def _compare(copy: Path, told: Contents, restored: Database) -> None:
     except DBAPIError as error:
         problems = [str(error.orig)]
     if problems:
-        raise StoreError(f"{copy} is not what was saved: {'; '.join(problems)}", cure="use another backup")
+        raise StoreError(f"{copy} is not what was saved: {'; '.join(problems)}", fix="use another backup")
 
 
 def _restore_file(copy: Path, told: Contents, file: Path) -> str | None:
-    busy = StoreError(f"{file} is in use", cure="end the app, python lab.py chat, and whatever else reads the file")
+    busy = StoreError(f"{file} is in use", fix="end the app, python lab.py chat, and whatever else reads the file")
     part = file.with_name(f"{file.name}.part")
     try:
         with in_use(file).write_lock():
@@ -153,7 +153,7 @@ def _keep(file: Path, busy: StoreError) -> str:
     except sqlite3.OperationalError as error:
         for copied in (kept, *logs.values()):
             copied.unlink(missing_ok=True)
-        raise (busy if "locked" in str(error) else StoreError(f"{file}: {error}", cure="look at its folder")) from None
+        raise (busy if "locked" in str(error) else StoreError(f"{file}: {error}", fix="look at its folder")) from None
     except sqlite3.DatabaseError:
         for name in logs:
             file.with_name(f"{file.name}-{name}").unlink(missing_ok=True)
@@ -171,7 +171,7 @@ def _new_database(database: Database, copy: Path) -> Iterator[tuple[Database, Da
         try:
             tool("pg_restore", fresh, "--exit-on-error", "--no-owner", "--no-privileges", f"--dbname={name}", str(copy))
         except StoreError as error:
-            raise StoreError(f"{copy} cannot be restored: {error.message}", cure=error.cure) from None
+            raise StoreError(f"{copy} cannot be restored: {error.message}", fix=error.fix) from None
         yield fresh, orders
     finally:
         _order(orders, f'DROP DATABASE IF EXISTS "{name}"')
@@ -198,7 +198,7 @@ def _on_server(copy: Path, database: Database) -> str | None:
             there = orders.run(exchange)
         except DBAPIError as error:
             if "being accessed by other users" in str(error.orig):
-                raise StoreError(f"{database} is in use", cure="end the app on every machine that uses it") from None
+                raise StoreError(f"{database} is in use", fix="end the app on every machine that uses it") from None
             raise _refused(database, error) from None
     return kept if there else None
 
@@ -213,7 +213,7 @@ def _order(orders: Database, statement: str) -> None:
 def _refused(database: Database, error: DBAPIError) -> StoreError:
     reason = str(error.orig).splitlines()[0]
     return StoreError(
-        f"{database} refuses ({reason})", cure="give the user of DATABASE_URL the right to make databases: CREATEDB"
+        f"{database} refuses ({reason})", fix="give the user of DATABASE_URL the right to make databases: CREATEDB"
     )
 
 

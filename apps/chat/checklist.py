@@ -31,13 +31,13 @@ class Line:
     name: str
     ok: bool | None
     detail: str
-    cure: str = ""
+    fix: str = ""
 
 
 def look(environ: Mapping[str, str], host: str) -> list[Line]:
     """The settings as production would read them, and the database."""
     made, mistakes, _ = examine({**environ, "CHAT_ENV": "production"}, host)
-    found = [Line(each.variable, False, each.wrong, each.cure) for each in mistakes]
+    found = [Line(each.variable, False, each.wrong, each.fix) for each in mistakes]
     if environ.get("CHAT_ENV", "").strip() != "production":
         found.insert(0, Line("CHAT_ENV", False, "CHAT_ENV is not production", "set CHAT_ENV=production"))
     wrong = {line.name for line in found}
@@ -59,11 +59,11 @@ def settings(made: Configuration, host: str) -> Iterator[Line]:
     token = "wanted from everybody" if made.metrics_token else "not set: /metrics answers this machine only"
     yield Line("CHAT_METRICS_TOKEN", True if made.metrics_token else None, token)
     if host in EVERYWHERE and not made.hosts:
-        cure = "set CHAT_HOSTS to the address that users type"
-        yield Line("Address", False, f"listens on {host}, and would refuse everybody: no host is named", cure)
+        fix = "set CHAT_HOSTS to the address that users type"
+        yield Line("Address", False, f"listens on {host}, and would refuse everybody: no host is named", fix)
     elif not is_loopback(host):
-        cure = "leave --host at 127.0.0.1 and put a proxy with TLS before it"
-        yield Line("Address", None, f"listens on {host}, where passwords travel unencrypted without a proxy", cure)
+        fix = "leave --host at 127.0.0.1 and put a proxy with TLS before it"
+        yield Line("Address", None, f"listens on {host}, where passwords travel unencrypted without a proxy", fix)
     elif made.hosts:
         yield Line("Address", True, f"this machine only, for a proxy that calls it {', '.join(made.hosts)}")
     else:
@@ -84,8 +84,8 @@ def store(made: Configuration) -> Line:
         seen = await ask(opened, PATIENCE)
         for engine in engines:
             await engine.dispose()
-        cure = "" if seen.ok else "start the app once, which makes its tables; or start the server of DATABASE_URL"
-        return Line("Database", seen.ok, f"{database.url.get_backend_name()} {seen.reason}", cure)
+        fix = "" if seen.ok else "start the app once, which makes its tables; or start the server of DATABASE_URL"
+        return Line("Database", seen.ok, f"{database.url.get_backend_name()} {seen.reason}", fix)
 
     return asyncio.run(asked())
 

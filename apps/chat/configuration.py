@@ -55,7 +55,7 @@ class Configuration:
         """Read and check all of it. Raises one SettingsError that names each mistake."""
         made, mistakes, _ = examine(environ, host, watch=watch)
         if len(mistakes) == 1:
-            raise SettingsError(mistakes[0].wrong, cure=mistakes[0].cure)
+            raise SettingsError(mistakes[0].wrong, fix=mistakes[0].fix)
         if mistakes:
             raise SettingsError("\n- ".join([f"{len(mistakes)} settings are wrong", *map(str, mistakes)]))
         return made
@@ -103,8 +103,8 @@ def demands(made: Configuration, *, watch: bool) -> list[Mistake]:
         found.append(Mistake("CHAT_USERS", wrong, "give each user a longer one"))
     if made.database_url and not made.session_secret:
         wrong = "CHAINLIT_AUTH_SECRET is not set, so each copy of the app would sign logins with a key of its own"
-        cure = f"set it to what {MAKE} gives, the same for all copies"
-        found.append(Mistake("CHAINLIT_AUTH_SECRET", wrong, cure))
+        fix = f"set it to what {MAKE} gives, the same for all copies"
+        found.append(Mistake("CHAINLIT_AUTH_SECRET", wrong, fix))
     if made.log is not Style.JSON:
         found.append(Mistake("CHAT_LOG", "CHAT_LOG is text, which no program can read", "set CHAT_LOG=json"))
     if made.rate is None:

@@ -50,20 +50,20 @@ class Database:
         if isinstance(place, Path):
             return cls(sqlalchemy.URL.create("sqlite+aiosqlite", database=place.as_posix()))
         form = "postgresql://USER:PASSWORD@HOST:5432/NAME or sqlite+aiosqlite:////FOLDER/threads.db"
-        cure = f"write it as {form}, or leave DATABASE_URL unset to keep the threads in a file"
+        fix = f"write it as {form}, or leave DATABASE_URL unset to keep the threads in a file"
         try:
             url = sqlalchemy.make_url(place)
         except (sqlalchemy.exc.ArgumentError, ValueError):
-            raise SettingsError("DATABASE_URL is no address of a database", cure=cure) from None
+            raise SettingsError("DATABASE_URL is no address of a database", fix=fix) from None
         if not url.database or url.database == ":memory:":
-            raise SettingsError("DATABASE_URL names no database", cure=cure)
+            raise SettingsError("DATABASE_URL names no database", fix=fix)
         if url.drivername == "sqlite+aiosqlite":
             return cls.at(Path(url.database).expanduser().resolve())
         if url.drivername not in ("postgresql", "postgresql+asyncpg"):
-            raise SettingsError(f"DATABASE_URL has {url.drivername}://, which the chat does not speak", cure=cure)
+            raise SettingsError(f"DATABASE_URL has {url.drivername}://, which the chat does not speak", fix=fix)
         if importlib.util.find_spec("asyncpg") is None:
             raise SettingsError(
-                "DATABASE_URL is of PostgreSQL, and its driver is not installed", cure="pip install asyncpg"
+                "DATABASE_URL is of PostgreSQL, and its driver is not installed", fix="pip install asyncpg"
             )
         if mode := url.query.get("sslmode"):  # the name that PostgreSQL's own programs have for it
             url = url.difference_update_query(["sslmode"]).update_query_dict({"ssl": mode})
@@ -127,14 +127,14 @@ class Database:
         """What the database itself said of its failure, such as that its file is damaged or its disk is full."""
         reason = str(error.orig).splitlines()[0]
         return StoreError(
-            f"{self}: {reason}", cure="see what it says; python lab.py backup --restore FILE is the last way"
+            f"{self}: {reason}", fix="see what it says; python lab.py backup --restore FILE is the last way"
         )
 
     def _unreachable(self, error: Exception) -> SettingsError:
         said = str(getattr(error, "orig", error)).splitlines() or [type(error).__name__]
         reason = said[0].replace(self.url.password, "***") if self.url.password else said[0]
-        cure = f"look at {self.file.parent}" if self.file else "start the server, or correct DATABASE_URL"
-        return SettingsError(f"the database {self} cannot be opened ({reason})", cure=cure)
+        fix = f"look at {self.file.parent}" if self.file else "start the server, or correct DATABASE_URL"
+        return SettingsError(f"the database {self} cannot be opened ({reason})", fix=fix)
 
 
 @contextlib.contextmanager

@@ -137,7 +137,7 @@ def width(source: Source, environ: Mapping[str, str] = os.environ) -> int:
     if not told:
         return WIDTH.get(source, FEW)
     if not told.isdecimal() or int(told) < 1:
-        raise SettingsError(f"MAX_CONCURRENCY is {told!r}", cure="set it to a whole number from 1, or unset it")
+        raise SettingsError(f"MAX_CONCURRENCY is {told!r}", fix="set it to a whole number from 1, or unset it")
     return int(told)
 
 
@@ -149,5 +149,5 @@ def patience(environ: Mapping[str, str] = os.environ) -> float:
     except ValueError:
         seconds = 0.0
     if not 0 < seconds < 86_400:
-        raise SettingsError(f"CHAT_PATIENCE is {told!r}", cure="set it to a number of seconds, or unset it")
+        raise SettingsError(f"CHAT_PATIENCE is {told!r}", fix="set it to a number of seconds, or unset it")
     return seconds

@@ -67,12 +67,12 @@ def users(environ: Mapping[str, str] = os.environ) -> dict[str, str]:
     if any(not name or len(password) < 8 for name, _, password in pairs):
         raise SettingsError(
             "CHAT_USERS has an entry without a name or with a password under 8 characters",
-            cure="write it as anna:long-password,bo:another-one",
+            fix="write it as anna:long-password,bo:another-one",
         )
     if len({name for name, _, _ in pairs}) < len(pairs):
-        raise SettingsError("CHAT_USERS has a name twice", cure="give each name once, with one password")
+        raise SettingsError("CHAT_USERS has a name twice", fix="give each name once, with one password")
     if told.encode(errors="ignore").decode() != told:
-        raise SettingsError("CHAT_USERS has a sign that is not UTF-8", cure="set it with signs that one can type")
+        raise SettingsError("CHAT_USERS has a sign that is not UTF-8", fix="set it with signs that one can type")
     return {name: password for name, _, password in pairs}
 
 
@@ -81,7 +81,7 @@ def refuse_unguarded(host: str, known: Mapping[str, str]) -> None:
     if not known and not is_loopback(host):
         raise SettingsError(
             f"the app would listen on {host}, for everybody there, without a password",
-            cure="set CHAT_USERS=NAME:SECRET, with words of your own, or leave --host at 127.0.0.1",
+            fix="set CHAT_USERS=NAME:SECRET, with words of your own, or leave --host at 127.0.0.1",
         )
 
 

@@ -46,7 +46,7 @@ class Rate:
         """Read `10/min`. Raises SettingsError."""
         match = re.fullmatch(r"([1-9][0-9]{0,5})/(s|min|h)", told)
         if match is None:
-            raise SettingsError(f"CHAT_RATE is {told!r}", cure="write it as 20/min; the units are s, min and h")
+            raise SettingsError(f"CHAT_RATE is {told!r}", fix="write it as 20/min; the units are s, min and h")
         return cls(int(match[1]), _SECONDS[match[2]])
 
     def __str__(self) -> str:

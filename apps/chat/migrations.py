@@ -145,7 +145,7 @@ def refuse_newer(name: str, found: int) -> None:
     if found > MIGRATIONS[-1].version:
         raise StoreError(
             f"{name} has version {found}, and this app knows {MIGRATIONS[-1].version}",
-            cure="run the newer app, or restore a backup of before its upgrade with python lab.py backup --restore",
+            fix="run the newer app, or restore a backup of before its upgrade with python lab.py backup --restore",
         )
 
 

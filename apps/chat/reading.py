@@ -39,10 +39,10 @@ class Mistake:
 
     variable: str
     wrong: str
-    cure: str
+    fix: str
 
     def __str__(self) -> str:
-        return f"{self.wrong}. To mend it: {self.cure}"
+        return f"{self.wrong}. Fix: {self.fix}"
 
 
 class Reading:
@@ -56,9 +56,9 @@ class Reading:
         """A variable without the spaces around it; empty where it is not set."""
         return self.environ.get(name, "").strip()
 
-    def note(self, name: str, wrong: str, cure: str) -> None:
+    def note(self, name: str, wrong: str, fix: str) -> None:
         """A mistake."""
-        self.mistakes.append(Mistake(name, wrong, cure))
+        self.mistakes.append(Mistake(name, wrong, fix))
 
     def attempt(self, name: str, read: Callable[[], T], otherwise: T) -> T:
         """What `read` gives; a SettingsError of it is noted."""
@@ -66,7 +66,7 @@ class Reading:
             return read()
         except SettingsError as error:
             # An address may hold a name and a password.
-            self.note(name, f"{name} is no address" if "@" in self.text(name) else error.message, error.cure)
+            self.note(name, f"{name} is no address" if "@" in self.text(name) else error.message, error.fix)
             return otherwise
 
     def settings(self) -> Settings:
@@ -117,7 +117,7 @@ class Reading:
             try:
                 Database.at(told)
             except SettingsError as error:  # its text has nothing of the address but its scheme
-                self.note("DATABASE_URL", error.message, error.cure)
+                self.note("DATABASE_URL", error.message, error.fix)
         return told or None
 
     def misspelt(self) -> None:

@@ -47,7 +47,7 @@ async def reply(
                     await grow(message, answer)
                     checkpoint.touch()
         if not answer.text:
-            raise LabError("the model answered without a word", cure="ask again, or in other words")
+            raise LabError("the model answered without a word", fix="ask again, or in other words")
     finally:
         house.answered(answer, place(answer, route))
         # Shielded: a second Stop must not cut off the saving.

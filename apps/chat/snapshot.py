@@ -78,7 +78,7 @@ class Contents:
             return cls(**json.loads(_list(copy).read_text(encoding="utf-8")))
         except (OSError, ValueError, TypeError):
             raise StoreError(
-                f"{_list(copy)}, which says what {copy.name} holds, is missing or damaged", cure="use another backup"
+                f"{_list(copy)}, which says what {copy.name} holds, is missing or damaged", fix="use another backup"
             ) from None
 
     def save_beside(self, copy: Path) -> None:
@@ -133,7 +133,7 @@ def tool(name: str, database: Database, *arguments: str) -> None:
     found = shutil.which(name)
     if found is None:
         raise StoreError(
-            f"{name} is not on this machine", cure="apt-get install postgresql-client, or your system's package of it"
+            f"{name} is not on this machine", fix="apt-get install postgresql-client, or your system's package of it"
         )
     url = database.url
     told: dict[str, object] = {"PGHOST": url.host, "PGPORT": url.port, "PGDATABASE": url.database}
@@ -142,7 +142,7 @@ def tool(name: str, database: Database, *arguments: str) -> None:
     done = subprocess.run([found, *arguments], env=environ, stdin=subprocess.DEVNULL, capture_output=True, check=False)
     if done.returncode:
         said = done.stderr.decode(errors="replace").strip().splitlines() or [f"status {done.returncode}"]
-        raise StoreError(f"{name} failed on {database} ({said[0]})", cure="see what it says")
+        raise StoreError(f"{name} failed on {database} ({said[0]})", fix="see what it says")
 
 
 def _list(copy: Path) -> Path:
@@ -174,7 +174,7 @@ def _whole(copy: Path) -> Iterator[None]:
     except (OSError, sqlite3.Error) as error:  # a full disk, a folder that is none
         why = error.strerror if isinstance(error, OSError) else str(error)
         raise StoreError(
-            f"{copy} could not be written ({why})", cure="make room there, or move LABKIT_CACHE to another disk"
+            f"{copy} could not be written ({why})", fix="make room there, or move LABKIT_CACHE to another disk"
         ) from error
     finally:
         with contextlib.suppress(OSError):

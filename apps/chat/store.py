@@ -69,7 +69,7 @@ class Threads(SQLAlchemyDataLayer):
     async def update_thread(self, thread_id: str, *details: Any, **named: Any) -> None:
         """Write what is known of a thread. Its id comes from the page, and Chainlit makes ids a part of statements."""
         if not _ID.fullmatch(thread_id):
-            raise StoreError("what a page has sent is no id of a thread", cure="load the page again")
+            raise StoreError("what a page has sent is no id of a thread", fix="load the page again")
         await super().update_thread(thread_id, *details, **named)
 
     async def close(self) -> None:
@@ -88,7 +88,7 @@ class Threads(SQLAlchemyDataLayer):
         try:
             lock.acquire_read(timeout=BUSY, blocking=True)
         except Timeout:
-            raise StoreError("the threads are being restored", cure="start the app when that has ended") from None
+            raise StoreError("the threads are being restored", fix="start the app when that has ended") from None
 
     async def create_step(self, step_dict: Any) -> None:
         """Write a step, or write it again."""

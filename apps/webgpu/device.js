@@ -9,7 +9,7 @@ const AT_NO_ADAPTER =
 
 /**
  * Asks the browser for a graphics adapter. `scope` is the window, or in a test something that looks like one.
- * @returns {Promise<{webgpu: boolean, name: string, software: boolean, reason: string, cure: string}>}
+ * @returns {Promise<{webgpu: boolean, name: string, software: boolean, reason: string, fix: string}>}
  */
 export async function probe(scope = globalThis) {
   if (!scope.isSecureContext) {
@@ -34,8 +34,8 @@ export async function probe(scope = globalThis) {
 }
 
 /** What `probe` gives where there is no WebGPU. */
-export function without(reason, cure) {
-  return { webgpu: false, name: "", software: false, reason, cure };
+export function without(reason, fix) {
+  return { webgpu: false, name: "", software: false, reason, fix };
 }
 
 /** What `probe` gives for an adapter. */
@@ -52,6 +52,6 @@ function described(adapter) {
       ? "This adapter is software: the processor plays the graphics card. The numbers are right, but it is slow, and " +
         "WASM is likely to be much faster."
       : "The browser gave a graphics adapter.",
-    cure: software ? "If this machine has a graphics card, chrome://gpu says why the browser does not use it." : "",
+    fix: software ? "If this machine has a graphics card, chrome://gpu says why the browser does not use it." : "",
   };
 }

@@ -50,7 +50,7 @@ export class Engine {
 
   /** Logits, from the backend in use or from another. A run that a lost device broke off is made again. */
   async classify(pixels, batch = 1, backend = this.backend) {
-    if (backend === "webgpu" && !this.device.webgpu) throw new Error(`${this.device.reason} ${this.device.cure}`);
+    if (backend === "webgpu" && !this.device.webgpu) throw new Error(`${this.device.reason} ${this.device.fix}`);
     try {
       return await (await this.#open(backend)).run(pixels, batch);
     } catch (error) {

@@ -30,7 +30,7 @@ const engine = new Engine(({ state: now, note }) => {
   for (const each of ["webgpu", "wasm"]) at(each).checked = each === backend;
   at("webgpu").disabled = !device.webgpu || now === "starting";
   at("wasm").disabled = now === "starting";
-  at("webgpu-why").textContent = device.webgpu ? `${named(device)}. ${device.cure}` : `Not available. ${device.cure}`;
+  at("webgpu-why").textContent = device.webgpu ? `${named(device)}. ${device.fix}` : `Not available. ${device.fix}`;
   at("wasm-why").textContent = `the processor, ${THREADS} thread of ${navigator.hardwareConcurrency}`;
   at("start-race").disabled = now !== "ready";
   if (now === "starting") {

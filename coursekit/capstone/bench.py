@@ -49,7 +49,7 @@ class Drill:
     name: str
     title: str
     lesson: str
-    cure: str
+    fix: str
     run: Callable[[Bench], Awaitable[str]]
 
 

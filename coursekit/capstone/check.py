@@ -51,7 +51,7 @@ async def examine(
     folder = Path(folder)
     if not (folder / "app.py").is_file():
         raise WorkbookError(
-            f"there is no app.py in {folder}", cure="name the folder of your app: lab.py capstone FOLDER"
+            f"there is no app.py in {folder}", fix="name the folder of your app: lab.py capstone FOLDER"
         )
     limits = limits or Limits()
     with tempfile.TemporaryDirectory(prefix="capstone-", ignore_cleanup_errors=True) as place:
@@ -103,4 +103,4 @@ async def _try(bench: Bench, drill: Drill) -> Result:
 
 
 def _result(drill: Drill, wrong: str = "", seen: str = "") -> Result:
-    return Result(drill.name, drill.title, not wrong, wrong or seen, drill.cure, drill.lesson)
+    return Result(drill.name, drill.title, not wrong, wrong or seen, drill.fix, drill.lesson)

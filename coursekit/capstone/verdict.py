@@ -25,14 +25,14 @@ class Result:
     title: str
     passed: bool
     seen: str
-    cure: str
+    fix: str
     lesson: str
 
     def __str__(self) -> str:
         state = "passed" if self.passed else "FAILED"
         lines = [f"{state}  {self.name:10}  {self.title}: {self.seen}"]
         if not self.passed:
-            told = f"To mend it: {self.cure} (notebook {self.lesson})"
+            told = f"Fix: {self.fix} (notebook {self.lesson})"
             lines += textwrap.wrap(told, _WIDTH, initial_indent=" " * 8, subsequent_indent=" " * 8)
         return "\n".join(lines)
 
@@ -79,4 +79,4 @@ class Verdict:
 
 
 def _help(result: Result) -> tuple[str, str]:
-    return result.cure, result.lesson
+    return result.fix, result.lesson

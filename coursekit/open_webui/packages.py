@@ -70,7 +70,7 @@ def install(cache: Path, kind: Kind = FULL, *, say: Callable[[str], None] = prin
         if (free := shutil.disk_usage(place.parent).free / 1e6) < needed:
             raise SettingsError(
                 f"{place.parent} has {free:.0f} MB left, and {kind} takes {needed} MB for a while",
-                cure="free some space, set LABKIT_CACHE to a folder on another disk, or add --slim",
+                fix="free some space, set LABKIT_CACHE to a folder on another disk, or add --slim",
             )
         start = time.perf_counter()
         _fill(place, python, base, kind)
@@ -95,7 +95,7 @@ def find_python(environ: Mapping[str, str] = os.environ) -> str:
     raise SettingsError(
         f"Open WebUI {VERSION} takes Python 3.11 or 3.12; this is {sys.version_info[0]}.{sys.version_info[1]}, "
         "and neither PATH nor the py launcher, uv or pyenv knows one",
-        cure="install Python 3.12 beside this one (python.org, `winget install Python.Python.3.12`, "
+        fix="install Python 3.12 beside this one (python.org, `winget install Python.Python.3.12`, "
         "`brew install python@3.12`, `uv python install 3.12` or `pyenv install 3.12`) and start again",
     )
 
@@ -190,5 +190,5 @@ def _fill(place: Path, python: Path, base: str, kind: Kind) -> None:
                 return
     raise FetchError(
         f"the packages of {kind} could not be installed; the lines above say why",
-        cure="check the network and start again; on Debian and Ubuntu `sudo apt install python3-venv` may be missing",
+        fix="check the network and start again; on Debian and Ubuntu `sudo apt install python3-venv` may be missing",
     )

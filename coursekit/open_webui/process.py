@@ -79,7 +79,7 @@ def variables(file: Path = FOLDER / "open_webui.env") -> dict[str, str]:
             continue
         name, equals, value = line.partition("=")
         if not equals or not name.isidentifier():
-            raise SettingsError(f"line {number} of {file.name} is {line!r}", cure="write it as NAME=value")
+            raise SettingsError(f"line {number} of {file.name} is {line!r}", fix="write it as NAME=value")
         found[name] = value
     return found
 
@@ -136,7 +136,7 @@ def running(
         except Timeout:
             raise EndpointError(
                 "Open WebUI runs already on this machine over the same conversations",
-                cure="use that one, or end it with Ctrl-C where it was started",
+                fix="use that one, or end it with Ctrl-C where it was started",
             ) from None
         environ = environment(lab, port, data, secret(place / "secret-key"), kind) | dict(further or {})
         say(
@@ -178,14 +178,14 @@ def _ready(process: subprocess.Popen[bytes], address: str, log: Path) -> Server:
                 return Server(process, address, time.monotonic() - begun, log)
             advance(min(60, int(passed)))
             time.sleep(0.1)
-    raise EndpointError(f"Open WebUI was not ready after {START_SECONDS} s", cure=f"read {log}, then start again")
+    raise EndpointError(f"Open WebUI was not ready after {START_SECONDS} s", fix=f"read {log}, then start again")
 
 
 def _ended(log: Path) -> EndpointError:
     lines = log.read_text(encoding="utf-8", errors="replace").strip().splitlines()
     return EndpointError(
         f"Open WebUI has ended ({lines[-1].strip() if lines else 'it said nothing'})",
-        cure=f"read {log}, then start again; deleting the folders full and slim beside it sets it up anew",
+        fix=f"read {log}, then start again; deleting the folders full and slim beside it sets it up anew",
     )
 
 

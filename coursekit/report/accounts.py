@@ -55,7 +55,7 @@ def account() -> Iterator[int | None]:
             _tidy(number)
             lock.release()
         return
-    raise WorkbookError(f"all of the {len(ACCOUNTS)} accounts for runs are taken", cure="run fewer reports at once")
+    raise WorkbookError(f"all of the {len(ACCOUNTS)} accounts for runs are taken", fix="run fewer reports at once")
 
 
 def end_all(number: int) -> None:
@@ -75,7 +75,7 @@ def _own_folder() -> Path:
     place.mkdir(mode=0o700, exist_ok=True)
     found = place.lstat()
     if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.geteuid() or found.st_mode & 0o077:
-        raise WorkbookError(f"{place} belongs to somebody else", cure="remove it and start again")
+        raise WorkbookError(f"{place} belongs to somebody else", fix="remove it and start again")
     return place
 
 

@@ -65,17 +65,17 @@ def cluster(address: str) -> Iterator[tuple[Callable[[Job], Future[Result]], int
     try:
         from distributed import Client
     except ImportError as error:
-        cure = 'pip install -e ".[dask]" in the environment of the workbook'
+        fix = 'pip install -e ".[dask]" in the environment of the workbook'
         raise WorkbookError(
-            "--scheduler needs Dask (the package distributed), which is not installed", cure=cure
+            "--scheduler needs Dask (the package distributed), which is not installed", fix=fix
         ) from error
     try:
         client = Client(address, timeout=DASK_SECONDS, set_as_default=False)
     except (OSError, ValueError) as error:
-        raise WorkbookError(f"no Dask scheduler answers at {address}", cure="check the address") from error
+        raise WorkbookError(f"no Dask scheduler answers at {address}", fix="check the address") from error
     with client:
         width = sum(client.nthreads().values())
         if not width:
-            raise WorkbookError(f"the Dask cluster at {address} has no workers", cure="dask worker ADDRESS starts one")
+            raise WorkbookError(f"the Dask cluster at {address} has no workers", fix="dask worker ADDRESS starts one")
         pool: Executor = client.get_executor(pure=False)
         yield (lambda job: pool.submit(run, job)), width

@@ -45,7 +45,7 @@ class Options:
 def report(options: Options, connect: Callable[[str | None, str | None], Connection]) -> int:
     """Run everything, write everything; 1 when something has not passed. Raises LabError before anything ran."""
     if options.workers < 1 or options.per_endpoint < 1:
-        raise WorkbookError("a report needs at least one worker and one run for each endpoint", cure="give 1 or more")
+        raise WorkbookError("a report needs at least one worker and one run for each endpoint", fix="give 1 or more")
     notebooks = plan.choose(options.notebooks)
     texts = plan.parse(options.parameters)
     endpoints = plan.Endpoints(connect)

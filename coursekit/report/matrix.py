@@ -37,21 +37,21 @@ def read(path: Path) -> list[Row]:
     """The rows of a file. Raises WorkbookError for a file that is not there, and for the first row that is wrong."""
     readers = {".csv": _csv, ".yaml": _yaml, ".yml": _yaml}
     if path.suffix.lower() not in readers:
-        raise WorkbookError(f"{path.name} is neither YAML nor CSV", cure="name it .yaml or .csv")
+        raise WorkbookError(f"{path.name} is neither YAML nor CSV", fix="name it .yaml or .csv")
     try:
         text = path.read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
         raise WorkbookError(
-            f"{path} cannot be read ({error})", cure="check the name; the file is to be UTF-8"
+            f"{path} cannot be read ({error})", fix="check the name; the file is to be UTF-8"
         ) from error
     rows = [_row(where, values, path.resolve().parent) for where, values in readers[path.suffix.lower()](text, path)]
     if not rows:
-        raise WorkbookError(f"{path.name} has no rows", cure="write a row for each student")
+        raise WorkbookError(f"{path.name} has no rows", fix="write a row for each student")
     seen: dict[tuple[object, ...], str] = {}
     for row in rows:
         same = (row.student, row.folder, row.notebook, row.model, row.endpoint, str(row.parameters))
         if same in seen:
-            raise WorkbookError(f"{row.where} says the same as {seen[same]}", cure="remove one of them")
+            raise WorkbookError(f"{row.where} says the same as {seen[same]}", fix="remove one of them")
         seen[same] = row.where
     return rows
 
@@ -62,30 +62,30 @@ def _csv(text: str, path: Path) -> Iterator[tuple[str, dict[str, Any]]]:
         for values in reader:
             where = f"{path.name}, line {reader.line_num}"
             if "" in values:
-                raise WorkbookError(f"{where} has more values than the first line has names", cure="check its commas")
+                raise WorkbookError(f"{where} has more values than the first line has names", fix="check its commas")
             found: dict[str, Any] = {name.strip(): (value or "").strip() for name, value in values.items()}
             parameters = {name: found.pop(name) for name in list(found) if name.startswith(PREFIX)}
             found["parameters"] = {name.removeprefix(PREFIX): value for name, value in parameters.items() if value}
             yield where, found
     except csv.Error as error:
-        raise WorkbookError(f"{path.name}, line {reader.line_num} is no CSV ({error})", cure="check it") from error
+        raise WorkbookError(f"{path.name}, line {reader.line_num} is no CSV ({error})", fix="check it") from error
 
 
 def _yaml(text: str, path: Path) -> Iterator[tuple[str, dict[str, Any]]]:
     import yaml
 
-    cure = "write a list: - student: ..., folder: ..."
+    fix = "write a list: - student: ..., folder: ..."
     try:
         node = yaml.compose(text, Loader=yaml.SafeLoader)
         values = yaml.safe_load(text)
     except (yaml.YAMLError, RecursionError) as error:
-        raise WorkbookError(f"{path.name} is no YAML ({error})", cure=cure) from error
+        raise WorkbookError(f"{path.name} is no YAML ({error})", fix=fix) from error
     if not isinstance(values, list) or not isinstance(node, yaml.SequenceNode):
-        raise WorkbookError(f"{path.name} is no list", cure=cure)
+        raise WorkbookError(f"{path.name} is no list", fix=fix)
     for each, part in zip(values, node.value, strict=True):
         where = f"{path.name}, line {part.start_mark.line + 1}"
         if not isinstance(each, dict):
-            raise WorkbookError(f"{where} is no mapping", cure=cure)
+            raise WorkbookError(f"{where} is no mapping", fix=fix)
         yield where, {str(name): value for name, value in each.items()}
 
 
@@ -93,15 +93,15 @@ def _row(where: str, values: dict[str, Any], home: Path) -> Row:
     unknown = [name for name in values if name not in COLUMNS]
     if unknown:
         names = f"{', '.join(COLUMNS)} (in CSV {PREFIX}NAME)"
-        raise WorkbookError(f"{where} has an unknown column {unknown[0]!r}", cure=f"the columns are {names}")
+        raise WorkbookError(f"{where} has an unknown column {unknown[0]!r}", fix=f"the columns are {names}")
     parameters = values.get("parameters") or {}
     if not isinstance(parameters, dict):
-        raise WorkbookError(f"{where}: parameters is no mapping of names to values", cure="write name: value")
+        raise WorkbookError(f"{where}: parameters is no mapping of names to values", fix="write name: value")
     text = {name: _text(where, name, values.get(name)) for name in COLUMNS if name != "parameters"}
     folder = _folder(where, text["folder"], home) if text["folder"] else None
     student = text["student"] or (folder.name if folder else "")
     if not student and not text["model"] and not text["endpoint"]:
-        raise WorkbookError(f"{where} names neither a student nor a folder nor a model", cure="fill it in or remove it")
+        raise WorkbookError(f"{where} names neither a student nor a folder nor a model", fix="fill it in or remove it")
     return Row(where, student, folder, text["notebook"], text["model"], text["endpoint"], parameters)
 
 
@@ -109,17 +109,17 @@ def _text(where: str, name: str, value: Any) -> str | None:
     """A value as text; YAML makes numbers of some."""
     if value is None or isinstance(value, str | int):
         return str(value).strip() or None if value is not None else None
-    raise WorkbookError(f"{where}: {name} is {value!r}, which is no text", cure='put it in quotes: "..."')
+    raise WorkbookError(f"{where}: {name} is {value!r}, which is no text", fix='put it in quotes: "..."')
 
 
 def _folder(where: str, name: str, home: Path) -> Path:
     """A student's folder, which lies below the list's own: a list from elsewhere must not name any folder it likes."""
     folder = (home / name).resolve()
     if folder == home or not folder.is_relative_to(home):
-        cure = f"put the students' folders beside the list, below {home.name}"
-        raise WorkbookError(f"{where}: the folder {name} lies outside the list's own folder", cure=cure)
+        fix = f"put the students' folders beside the list, below {home.name}"
+        raise WorkbookError(f"{where}: the folder {name} lies outside the list's own folder", fix=fix)
     if not folder.is_dir():
         raise WorkbookError(
-            f"{where}: there is no folder {name}", cure="check its name; it is looked up beside the list"
+            f"{where}: there is no folder {name}", fix="check its name; it is looked up beside the list"
         )
     return folder

@@ -37,7 +37,7 @@ def _notebook(name: str, root: Path) -> Path:
     if name in known:
         return known[name]
     numbers = ", ".join(item.number for item in lessons(root))
-    raise WorkbookError(f"there is no notebook {name}", cure=f"choose one of {numbers}, or give the path of an .ipynb")
+    raise WorkbookError(f"there is no notebook {name}", fix=f"choose one of {numbers}, or give the path of an .ipynb")
 
 
 class Parameters:
@@ -61,7 +61,7 @@ class Parameters:
             if not any(name in self.declared(path) for path in notebooks):
                 known = ", ".join(sorted({each for path in notebooks for each in self.declared(path)}))
                 what = f"{where}no notebook that is to run has a parameter {name!r}"
-                raise WorkbookError(what, cure=f"choose one of {known}" if known else "leave it out")
+                raise WorkbookError(what, fix=f"choose one of {known}" if known else "leave it out")
         return {
             path: {
                 name: _typed(name, value, self.declared(path)[name], where)
@@ -81,7 +81,7 @@ def _declared(notebook: Path) -> dict[str, str]:
         cells = nbformat.read(notebook, as_version=4).cells
     except Exception as error:  # whatever is in a file that is no notebook
         raise WorkbookError(
-            f"{notebook.name} is no notebook ({error})", cure="open it in JupyterLab and look"
+            f"{notebook.name} is no notebook ({error})", fix="open it in JupyterLab and look"
         ) from error
     translator = papermill_translators.find_translator("python3", "python")
     tagged = [cell for cell in cells if "parameters" in cell.metadata.get("tags", [])][:1]
@@ -94,7 +94,7 @@ def parse(pairs: Sequence[str]) -> dict[str, str]:
     for pair in pairs:
         name, equals, value = pair.partition("=")
         if not equals or not name.isidentifier():
-            raise WorkbookError(f"{pair!r} is no parameter", cure="write it as name=value, for example -p seed=7")
+            raise WorkbookError(f"{pair!r} is no parameter", fix="write it as name=value, for example -p seed=7")
         found[name] = value
     return found
 
@@ -120,7 +120,7 @@ def _typed(name: str, value: Any, kind: str, where: str) -> Any:
 
 
 def _wrong(name: str, value: Any, kind: str, where: str) -> WorkbookError:
-    return WorkbookError(f"{where}parameter {name!r} is {value!r}, which is no {kind}", cure="give another value")
+    return WorkbookError(f"{where}parameter {name!r} is {value!r}, which is no {kind}", fix="give another value")
 
 
 class Endpoints:
@@ -177,7 +177,7 @@ def of_class(
             if row.folder:
                 _refuse_password(lab.base_url)
         except WorkbookError as error:
-            raise WorkbookError(f"{row.where}: {error.message}", cure=error.cure) from error
+            raise WorkbookError(f"{row.where}: {error.message}", fix=error.fix) from error
         for path in chosen:
             values = _endpoint(parameters.declared(path), lab) | given[path]
             jobs.append(
@@ -201,7 +201,7 @@ def _refuse_password(base_url: str) -> None:
     if shown(base_url) != str(httpx2.URL(base_url)):  # not the text itself, which may spell the same otherwise
         raise WorkbookError(
             f"the address {shown(base_url)} holds a password or a query, which the students' code would read",
-            cure="put a proxy that adds it in between, and name the proxy's address",
+            fix="put a proxy that adds it in between, and name the proxy's address",
         )
 
 
@@ -211,7 +211,7 @@ def _of_row(name: str, notebooks: Sequence[Path]) -> Path:
     if name in chosen:
         return chosen[name]
     if Path(name).name != name:
-        raise WorkbookError(f"{name} is a path", cure="give a notebook's number or name")
+        raise WorkbookError(f"{name} is a path", fix="give a notebook's number or name")
     return _notebook(Path(name).stem, ROOT)
 
 

@@ -55,7 +55,7 @@ def open_way(places: list[Path], user: int) -> None:
 def _unreachable(names: str, why: str) -> WorkbookError:
     return WorkbookError(
         f"runs get a user of their own, who may not pass through {names} ({why})",
-        cure="put the workbook and its Python where others may read, for example below /srv, "
+        fix="put the workbook and its Python where others may read, for example below /srv, "
         "or start the report as an ordinary user",
     )
 

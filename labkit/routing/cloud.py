@@ -69,7 +69,7 @@ def cloud(price: Price | None = None, *, say: Callable[[str], None] = print) -> 
     """
     connection = chosen(Settings.from_environment())
     if connection is None:
-        raise SettingsError("CLOUD_BASE_URL is not set", cure="set CLOUD_BASE_URL, CLOUD_MODEL and CLOUD_API_KEY")
+        raise SettingsError("CLOUD_BASE_URL is not set", fix="set CLOUD_BASE_URL, CLOUD_MODEL and CLOUD_API_KEY")
     say(str(connection))
     return Cloud(connection, price, simulated=False)
 
@@ -80,15 +80,15 @@ def chosen(settings: Settings) -> Connection | None:
         half = {"CLOUD_MODEL": settings.cloud_model, "CLOUD_API_KEY": settings.cloud_api_key != "not-needed"}
         if names := [name for name, value in half.items() if value]:
             raise SettingsError(
-                f"CLOUD_BASE_URL is not set, but {' and '.join(names)}", cure="set all of CLOUD_*, or none to simulate"
+                f"CLOUD_BASE_URL is not set, but {' and '.join(names)}", fix="set all of CLOUD_*, or none to simulate"
             )
         return None
     if settings.cloud_model is None:
         raise SettingsError(
-            "CLOUD_BASE_URL is set, CLOUD_MODEL is not", cure="set CLOUD_MODEL to the model or the Azure deployment"
+            "CLOUD_BASE_URL is set, CLOUD_MODEL is not", fix="set CLOUD_MODEL to the model or the Azure deployment"
         )
     if not settings.cloud_base_url.startswith("https:") and not is_loopback(settings.cloud_base_url):
         raise SettingsError(
-            "CLOUD_BASE_URL would send your key and messages unencrypted", cure="use the address that begins with https"
+            "CLOUD_BASE_URL would send your key and messages unencrypted", fix="use the address that begins with https"
         )
     return Connection(settings.cloud_base_url, settings.cloud_model, Source.CLOUD, settings.cloud_api_key, retries=0)

@@ -111,16 +111,16 @@ def evaluate(
     local, cloud = np.array(local_correct, dtype=float), np.array(cloud_correct, dtype=float)
     if not len(prompts) == len(local) == len(cloud) > 0:
         raise RoutingError(
-            f"{len(prompts)} prompts, {len(local)} local and {len(cloud)} cloud outcomes", cure="give one for each"
+            f"{len(prompts)} prompts, {len(local)} local and {len(cloud)} cloud outcomes", fix="give one for each"
         )
     if not np.isfinite(scores).all():
-        raise RoutingError("the scorer gave a score that is no number", cure="return a number from 0 to 1")
+        raise RoutingError("the scorer gave a score that is no number", fix="return a number from 0 to 1")
     costs, local_costs = (_for_each(price, len(scores)) for price in (cost, local_cost))
     curve = trace_curve(scores, local, cloud, costs, local_costs)
     if curve.quality[-1] <= curve.quality[0]:
         raise RoutingError(
             "the cloud is not better than the local model here: there is no gap to recover",
-            cure="keep everything local, or choose harder prompts",
+            fix="keep everything local, or choose harder prompts",
         )
     random = np.random.default_rng(seed)
     drawn: list[tuple[float, float, float]] = []
@@ -138,7 +138,7 @@ def evaluate(
 def _for_each(price: Sequence[float] | float, n: int) -> Floats:
     prices: Floats = np.array(price, dtype=float)
     if prices.shape not in ((), (n,)):
-        raise RoutingError(f"{n} prompts and {prices.size} costs", cure="give one for each, or one for all")
+        raise RoutingError(f"{n} prompts and {prices.size} costs", fix="give one for each, or one for all")
     return np.broadcast_to(prices, (n,))
 
 
@@ -169,7 +169,7 @@ def oracle(
 def calibrate(scores: Sequence[float], share: float) -> float:
     """The threshold that sends at most this share of these scores to the cloud; above all of them for a share of 0."""
     if not scores or not 0 <= share <= 1:
-        raise RoutingError("a threshold needs scores, and a share from 0 to 1", cure="give both")
+        raise RoutingError("a threshold needs scores, and a share from 0 to 1", fix="give both")
     for threshold in sorted(set(scores)):
         if sum(score >= threshold for score in scores) <= share * len(scores):
             return threshold
@@ -193,7 +193,7 @@ def by_domain(domains: Sequence[str], held_out: int = 2) -> list[Split]:
     """
     names = sorted(set(domains))
     if len(names) < held_out + 2:
-        raise RoutingError(f"{len(names)} domains are too few to hold out {held_out}", cure="give more domains")
+        raise RoutingError(f"{len(names)} domains are too few to hold out {held_out}", fix="give more domains")
     splits = []
     for first in range(len(names)):
         turned = names[first:] + names[:first]

@@ -114,7 +114,7 @@ def as_conversation(messages: str | Sequence[Message]) -> Conversation:
         copied: Conversation = json.loads(json.dumps(conversation))
     except (TypeError, ValueError) as error:
         raise RoutingError(
-            "a message holds what JSON cannot say", cure="use dictionaries, lists, texts and numbers"
+            "a message holds what JSON cannot say", fix="use dictionaries, lists, texts and numbers"
         ) from error
     return copied
 
@@ -274,9 +274,9 @@ class Routed(Answer):
             return RoutingError(
                 f"this conversation may not leave this machine (found: {found}), and the local model does not answer"
                 f" ({tried})",
-                cure="python lab.py serve, then ask again",
+                fix="python lab.py serve, then ask again",
             )
-        return RoutingError(f"neither the local model nor the cloud answers ({tried})", cure="ask again in a while")
+        return RoutingError(f"neither the local model nor the cloud answers ({tried})", fix="ask again in a while")
 
 
 def _seconds(answer: Answer) -> float:

@@ -122,7 +122,7 @@ def test_an_error_and_its_button(chromium: Browser, app: App, mock: MockEndpoint
     with opened(chromium, app) as page:
         mock.fail(Fault.DROP)
         say(page, "Count to 6.")
-        expect(page.get_by_text("To mend it: ask again")).to_be_visible()
+        expect(page.get_by_text("Fix: ask again")).to_be_visible()
         expect(page.get_by_role("note")).to_contain_text("broke off")
         picture(page, "error")
         page.get_by_role("button", name="Try again").click()

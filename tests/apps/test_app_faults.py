@@ -497,14 +497,14 @@ FAULTS = [
 ]
 
 
-@pytest.mark.parametrize(("step", "cure", "partial", "badge"), FAULTS, ids=[str(each[0].fault) for each in FAULTS])
+@pytest.mark.parametrize(("step", "fix", "partial", "badge"), FAULTS, ids=[str(each[0].fault) for each in FAULTS])
 @in_loop
 async def test_a_fault_is_said_and_mended(
     app: App,
     mock: MockEndpoint,
     questions: list[list[tuple[str, str]]],
     step: Step,
-    cure: str,
+    fix: str,
     partial: str,
     badge: str,
 ) -> None:
@@ -514,7 +514,7 @@ async def test_a_fault_is_said_and_mended(
         await within(3, lambda: mock.counters.started > 0)
         assert await neighbour.ask("Count to 5.") == "1 2 3 4 5"
         await page.until(lambda: not page.busy)
-        assert cure in page.error
+        assert fix in page.error
         assert "Traceback" not in page.error
         assert "" not in page.shown
         if partial:

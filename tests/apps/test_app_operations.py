@@ -123,7 +123,7 @@ def test_all_mistakes_are_said_at_once() -> None:
     first, *lines = str(refused.value).split("\n- ")
     assert first == f"{len(WRONG)} settings are wrong"
     for name in WRONG:
-        assert any(line.startswith(name) and "To mend it: " in line for line in lines), name
+        assert any(line.startswith(name) and "Fix: " in line for line in lines), name
     for secret in ("hush", "short"):
         assert secret not in str(refused.value)
 
@@ -132,7 +132,7 @@ def test_all_mistakes_are_said_at_once() -> None:
 def test_one_mistake_is_one_line(name: str) -> None:
     with pytest.raises(SettingsError, match=name) as refused:
         Configuration.from_environment({name: WRONG[name]})
-    assert refused.value.cure
+    assert refused.value.fix
     assert "\n" not in str(refused.value)
 
 
@@ -178,7 +178,7 @@ def test_production_on_this_machine_only_wants_no_users() -> None:
     ],
 )
 def test_a_misspelt_variable_is_named_with_the_right_one(name: str, right: str) -> None:
-    with pytest.raises(SettingsError, match=f"{name} is no variable of the app. To mend it: write {right}"):
+    with pytest.raises(SettingsError, match=f"{name} is no variable of the app. Fix: write {right}"):
         Configuration.from_environment({name: PASSWORD})
     sound = {name: "x", right: (SOUND | {"CHAT_PATIENCE": "1", "MAX_CONCURRENCY": "1"}).get(right, "chat.example")}
     Configuration.from_environment(sound)
@@ -573,7 +573,7 @@ def raised(error: Exception, cause: Exception | None = None) -> Any:
 )
 @settings(max_examples=200, deadline=None)
 def test_no_line_holds_what_somebody_wrote(text: str, name: str, style: logs.Style) -> None:
-    kinds: list[Exception] = [ValueError(text), LabError(text, cure=text), KeyError(text), UnicodeError(text)]
+    kinds: list[Exception] = [ValueError(text), LabError(text, fix=text), KeyError(text), UnicodeError(text)]
     for error in kinds:
         records = [
             logging.LogRecord(name, logging.ERROR, "f.py", 1, "failed", (), raised(error, ValueError(text))),
@@ -621,7 +621,7 @@ def test_lines_of_a_question_carry_its_ids() -> None:
 def test_a_failure_says_its_kind_its_cause_and_where() -> None:
     cause = OSError("secret")
     cause.status_code = 429  # type: ignore[attr-defined]
-    fields = logs.failure(raised(EndpointError("secret", cure="secret"), cause)[1])
+    fields = logs.failure(raised(EndpointError("secret", fix="secret"), cause)[1])
     assert (fields["kind"], fields["cause"], fields["status"]) == ("EndpointError", "OSError", 429)
     assert re.fullmatch(r"test_app_operations.py:\d+ raised", fields["where"][-1])
 

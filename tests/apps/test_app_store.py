@@ -204,14 +204,14 @@ def test_an_address_that_makes_no_sense(address: str, said: str) -> None:
     with pytest.raises(SettingsError, match=said) as caught:
         Database.at(address)
     assert SECRET not in str(caught.value)
-    assert "postgresql://USER:PASSWORD@HOST" in caught.value.cure
+    assert "postgresql://USER:PASSWORD@HOST" in caught.value.fix
 
 
 def test_without_the_driver_the_cure_is_pip(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("importlib.util.find_spec", lambda _: None)
     with pytest.raises(SettingsError, match="not installed") as caught:
         Database.at("postgresql://h/x")
-    assert caught.value.cure == "pip install asyncpg"
+    assert caught.value.fix == "pip install asyncpg"
 
 
 def test_a_server_that_is_not_there(
@@ -464,7 +464,7 @@ def test_a_spoilt_backup_is_found_and_not_put_in_place(tmp_path: Path, how: str)
     for work in (backup.verify, backup.restore):
         with pytest.raises(StoreError) as caught:
             work(copy, database)
-        assert caught.value.cure == "use another backup"
+        assert caught.value.fix == "use another backup"
         assert how != "shorter" or "steps has 0 rows instead of 50" in caught.value.message
     assert everything(database) == before
     assert not [*tmp_path.glob("*replaced*"), *tmp_path.glob("*.part")]
@@ -513,7 +513,7 @@ def test_a_damaged_file_is_said_where_it_is_opened_and_saved(tmp_path: Path) -> 
     file.write_bytes(b"noise" * 1000)
     with pytest.raises(StoreError, match="not a database") as caught:
         store.layer(file)
-    assert "--restore" in caught.value.cure
+    assert "--restore" in caught.value.fix
     with pytest.raises(StoreError, match="not a database"):
         backup.save(Database.at(file), tmp_path / "backups")
     with pytest.raises(SystemExit, match="not a database"):
@@ -528,7 +528,7 @@ def test_a_backup_that_cannot_be_written_is_said(tmp_path: Path, monkeypatch: py
     (tmp_path / "backups").touch()
     with pytest.raises(StoreError, match="could not be written") as caught:
         backup.save(database, tmp_path / "backups")
-    assert "LABKIT_CACHE" in caught.value.cure
+    assert "LABKIT_CACHE" in caught.value.fix
 
     def full(*_: object) -> Any:
         raise sqlite3.OperationalError("database or disk is full")

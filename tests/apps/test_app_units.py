@@ -102,7 +102,7 @@ def test_without_a_system_prompt_there_is_no_empty_one() -> None:
     [
         note("Welcome!"),
         note("Task manually stopped."),
-        note("the endpoint failed inside. To mend it: ask again", {}),
+        note("the endpoint failed inside. Fix: ask again", {}),
         note("The conversation as Markdown.", {"badge": {}}),
         question("/export"),
         question("  /export\n"),
@@ -356,7 +356,7 @@ class Endpoint:
         time.sleep(self.seconds)
         if self.fails:
             self.fails -= 1
-            raise EndpointError("nothing listens", cure="start it")
+            raise EndpointError("nothing listens", fix="start it")
         return Connection("http://127.0.0.1:1/v1", "model", Source.IN_PROCESS)
 
     def health(self, _: Connection) -> Health:
@@ -813,10 +813,10 @@ def test_every_error_is_said_with_its_cure(
     kind: type[LabError], language: words.Words, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(words, "words", lambda: language)
-    told = words.said(kind("port {9} is shut", cure="open it"))
-    assert "port {9} is shut. To mend it: open it" in told
+    told = words.said(kind("port {9} is shut", fix="open it"))
+    assert "port {9} is shut. Fix: open it" in told
     if language is words.ENGLISH:
-        assert told == "port {9} is shut. To mend it: open it"
+        assert told == "port {9} is shut. Fix: open it"
 
 
 def test_an_interrupted_answer_says_in_swedish_that_its_text_is_kept(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -454,9 +454,9 @@ def test_each_lack_of_webgpu_has_its_reason_and_its_cure(
     with opened(unable, url, "wasm") as page:
         found = page.evaluate(f"async () => (await import('/device.js')).probe({browser_has})")
     assert (found["webgpu"], found["name"]) == (False, "")
-    reason, cure = says.split(" / ")
+    reason, fix = says.split(" / ")
     assert reason in found["reason"]
-    assert cure in found["cure"]
+    assert fix in found["fix"]
 
 
 @pytest.mark.parametrize(

@@ -113,7 +113,7 @@ MUTANTS = {
         "dropped",
     ),
     "swallows errors": broken(COMPLAINT, "pass", *FAULTS),
-    "says no cure": broken(COMPLAINT, 'await cl.ErrorMessage("Something has gone wrong here, sorry.").send()', *FAULTS),
+    "says no fix": broken(COMPLAINT, 'await cl.ErrorMessage("Something has gone wrong here, sorry.").send()', *FAULTS),
     "has no patience": broken("timeout=PATIENCE", "timeout=10_000", "hangs"),
     "blocks": broken(
         "                async for event in answer:\n",
@@ -262,7 +262,7 @@ def test_command_says_what_failed(tmp_path: Path) -> None:
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=250, check=False)
     assert done.returncode == 1
     assert "FAILED  starts      It starts: the app ended at once: no model here" in done.stdout
-    assert "To mend it: " in done.stdout
+    assert "Fix: " in done.stdout
     assert done.stdout.count("not tried, since the app does not start") == len(DRILLS) - 1
     assert done.stdout.endswith(f"0 of {len(DRILLS)} drills passed: {tmp_path.name}\n")
     done = subprocess.run([*command, "--json"], cwd=ROOT, capture_output=True, text=True, timeout=250, check=False)
@@ -399,9 +399,9 @@ def test_a_verdict_in_its_three_forms() -> None:
     assert not Verdict("mine", ()).passed
     lines = str(verdict).splitlines()
     assert lines[0] == "passed  streams     The answer streams: it grew"
-    assert lines[2].strip() == "To mend it: cancel the task (notebook 04)"
+    assert lines[2].strip() == "Fix: cancel the task (notebook 04)"
     assert lines[-1] == "1 of 2 drills passed: mine"
-    assert json.loads(verdict.as_json())["results"][1]["cure"] == "cancel the task"
+    assert json.loads(verdict.as_json())["results"][1]["fix"] == "cancel the task"
     page = verdict._repr_html_()
     assert "it went on &amp; on" in page
     assert "stream it" not in page
@@ -412,4 +412,4 @@ def test_every_drill_has_a_name_and_a_notebook_of_its_own() -> None:
     assert len(set(names)) == len(names)
     lessons = {path.name[:2] for path in (ROOT / "notebooks").glob("*.ipynb")}
     assert {drill.lesson for drill in DRILLS} <= lessons
-    assert all(drill.title and drill.cure for drill in DRILLS)
+    assert all(drill.title and drill.fix for drill in DRILLS)

@@ -151,14 +151,14 @@ def test_pages_take_another_port_where_theirs_is_taken(with_packages: Path) -> N
 
 
 def test_pages_without_what_they_need(own_cache: Path, closed_port: int) -> None:
-    """No registry answers: one line with its cure, and no address."""
+    """No registry answers: one line with its fix, and no address."""
     environment = os.environ | {"NPM_CONFIG_REGISTRY": f"http://127.0.0.1:{closed_port}"}
     command = [sys.executable, "-m", "coursekit", "webgpu", "--no-browser"]
     done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=60, check=False)
     assert (done.returncode, done.stdout) == (1, "")
     last = done.stderr.splitlines()[-1]
     assert last.startswith("lab.py: onnxruntime-web@1.30.0 could not be fetched")
-    assert "NPM_CONFIG_REGISTRY" in last.partition("To mend it: ")[2]
+    assert "NPM_CONFIG_REGISTRY" in last.partition("Fix: ")[2]
     assert not list(own_cache.rglob("*.mjs"))
 
 
@@ -190,8 +190,8 @@ def test_error_is_one_line_with_its_cure(taken_port: int, arguments: list[str], 
     assert (done.returncode, done.stdout) == (1, "")
     (line,) = done.stderr.splitlines()
     assert line.startswith("lab.py: ")
-    assert said.format(taken=taken_port) in line.partition("To mend it: ")[0]
-    assert line.partition("To mend it: ")[2]
+    assert said.format(taken=taken_port) in line.partition("Fix: ")[0]
+    assert line.partition("Fix: ")[2]
 
 
 @pytest.mark.parametrize(("place", "mended"), [("--out", "an option"), ("LABKIT_CACHE", "LABKIT_CACHE")])
@@ -211,8 +211,8 @@ def test_path_that_cannot_be_is_one_line_with_its_cure(
     line = capsys.readouterr().err.splitlines()[-1]
     assert status == 1
     assert line.startswith("lab.py: ")
-    assert str(file) in line.partition("To mend it: ")[0]
-    assert mended in line.partition("To mend it: ")[2]
+    assert str(file) in line.partition("Fix: ")[0]
+    assert mended in line.partition("Fix: ")[2]
 
 
 @pytest.mark.parametrize("command", ["serve", "chat", "webgpu", "openwebui"])
@@ -284,7 +284,7 @@ def test_export_checks_and_writes(tmp_path: Path) -> None:
         return done.returncode, done.stdout, done.stderr
 
     status, shown, said = run("--check")
-    assert (status, said) == (1, "lab.py: apps/chat/a.py is missing. To mend it: python lab.py export\n")
+    assert (status, said) == (1, "lab.py: apps/chat/a.py is missing. Fix: python lab.py export\n")
     assert shown.startswith("--- /dev/null\n")
     assert shown.endswith("+x = 1\n")
     assert not (course / "apps").exists()

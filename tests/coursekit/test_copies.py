@@ -63,7 +63,7 @@ def test_unknown_number(course: Path, number: str) -> None:
     """What there is instead is said, and nothing is made."""
     with pytest.raises(WorkbookError, match=f"no notebook {number}") as caught:
         copies.reset(number, course)
-    assert "01, 02" in caught.value.cure
+    assert "01, 02" in caught.value.fix
     assert not (course / "work").exists()
 
 

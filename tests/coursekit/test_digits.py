@@ -168,7 +168,7 @@ def test_load_refuses_a_damaged_file(package: Path, data: bytes, what: str) -> N
     (package / "t10k-labels-idx1-ubyte").write_bytes(data)
     with pytest.raises(FetchError, match=what) as caught:
         mnist.load("test")
-    assert str(package) in caught.value.cure
+    assert str(package) in caught.value.fix
 
 
 def test_load_refuses_images_of_another_kind(package: Path) -> None:

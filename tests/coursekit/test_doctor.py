@@ -37,7 +37,7 @@ def test_a_good_machine_is_well(capsys: pytest.CaptureFixture[str]) -> None:
     assert told["base_url"].startswith("http://127.0.0.1:")
     assert told["model"] == "smollm2-135m-instruct-generic-cpu:1"
     assert 0 < told["first_token_s"] < 30
-    assert {"name", "ok", "detail", "cure"} == set(told["checks"][0])
+    assert {"name", "ok", "detail", "fix"} == set(told["checks"][0])
 
 
 @pytest.mark.usefixtures("own_cache")
@@ -54,7 +54,7 @@ def test_it_downloads_no_model_of_the_catalog(
     [check] = [check for check in told["checks"] if check["name"] == "Endpoint"]
     assert check["ok"] is False
     assert "big is not on this machine yet (3686 MB)" in check["detail"]
-    assert "python lab.py serve" in check["cure"]
+    assert "python lab.py serve" in check["fix"]
 
 
 def test_with_a_dead_address_it_says_the_cure(
@@ -76,7 +76,7 @@ def test_an_endpoint_that_fails_is_wrong(monkeypatch: pytest.MonkeyPatch) -> Non
         monkeypatch.setenv("BASE_URL", mock.base_url)
         report = doctor.examine()
     assert not report.ok
-    assert by_name(report)["Endpoint"].cure
+    assert by_name(report)["Endpoint"].fix
     assert report.first_token_s is None
 
 
@@ -84,14 +84,14 @@ def test_a_machine_without_a_runtime_is_well_with_an_address(monkeypatch: pytest
     """As an Intel Mac is, for which there is no build."""
 
     def lacking() -> None:
-        raise FoundryError("no build", cure="set BASE_URL")
+        raise FoundryError("no build", fix="set BASE_URL")
 
     monkeypatch.setattr(foundry, "require_sdk", lacking)
     [check] = doctor._models(tmp_path)
-    assert (check.ok, check.cure) == (False, "set BASE_URL")
+    assert (check.ok, check.fix) == (False, "set BASE_URL")
     monkeypatch.setenv("BASE_URL", "http://127.0.0.1:1/v1")
     [check] = doctor._models(tmp_path)
-    assert (check.ok, check.cure) == (None, "")
+    assert (check.ok, check.fix) == (None, "")
 
 
 def test_a_package_that_differs_from_the_lock_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -102,7 +102,7 @@ def test_a_package_that_differs_from_the_lock_is_named(tmp_path: Path, monkeypat
     [check] = doctor._packages()
     assert check.ok is False
     assert check.detail == f"openai is {metadata.version('openai')}, the lock says ==0.1; no-such-package is missing"
-    assert ".venv" in check.cure
+    assert ".venv" in check.fix
 
 
 def test_a_port_that_is_held_is_told_with_its_holder(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -182,10 +182,10 @@ def test_drift_is_shown(tmp_path: Path) -> None:
     before = tree(tmp_path)
     drift, missing = export.check(tmp_path)
     assert tree(tmp_path) == before
-    assert (drift.message, drift.cure) == ("apps/a.py is not what its notebook says", "python lab.py export")
+    assert (drift.message, drift.fix) == ("apps/a.py is not what its notebook says", "python lab.py export")
     assert drift.diff.splitlines()[0] == "--- apps/a.py"
     assert drift.diff.splitlines()[-4:] == [" x = 1", "-y = 0", "\\ No newline at end of file", "+y = 2"]
-    assert (missing.message, missing.cure) == ("apps/b.py is missing", "python lab.py export")
+    assert (missing.message, missing.fix) == ("apps/b.py is missing", "python lab.py export")
     assert missing.diff.splitlines()[0] == "--- /dev/null"
     assert "+z = 3" in missing.diff.splitlines()
     export.write(tmp_path)
@@ -201,7 +201,7 @@ def test_orphan_is_removed(tmp_path: Path) -> None:
     [problem] = export.check(tmp_path)
     assert tree(tmp_path) == before
     assert "apps/old/static/b.html" in problem.message
-    assert "python lab.py export" in problem.cure
+    assert "python lab.py export" in problem.fix
     assert export.write(tmp_path) == {"apps/chat/a.py": "unchanged", "apps/old/static/b.html": "removed"}
     assert not (tmp_path / "apps/old").exists()
     assert export.check(tmp_path) == []
@@ -214,8 +214,8 @@ def test_file_of_nobody_is_never_removed(tmp_path: Path, path: str) -> None:
     file(tmp_path, path)
     [problem] = [problem for problem in export.check(tmp_path) if not problem.by_export]
     assert problem.message == f"no notebook owns {path}"
-    assert f"%%export {path}" in problem.cure
-    assert "apps/.handmade" in problem.cure
+    assert f"%%export {path}" in problem.fix
+    assert "apps/.handmade" in problem.fix
     with pytest.raises(WorkbookError, match="no notebook owns"):
         export.write(tmp_path)
     assert list(tree(tmp_path)) == [str(Path(path))]
@@ -260,7 +260,7 @@ def test_what_git_ignores_is_passed_over(tmp_path: Path, git: bool) -> None:
 
 
 @pytest.mark.parametrize(
-    ("first", "said", "cure"),
+    ("first", "said", "fix"),
     [
         ("%%export", "names no file", "%%export apps/"),
         ("%%export  ", "names no file", "%%export apps/"),
@@ -281,7 +281,7 @@ def test_what_git_ignores_is_passed_over(tmp_path: Path, git: bool) -> None:
         ("%%export apps/file/guard.py", "apps/file is a file", "move apps/file away"),
     ],
 )
-def test_bad_path(tmp_path: Path, first: str, said: str, cure: str) -> None:
+def test_bad_path(tmp_path: Path, first: str, said: str, fix: str) -> None:
     """The notebook and the cell are named; the good cell beside it is not written either."""
     file(tmp_path, "apps/there/vendor/x")
     file(tmp_path, "apps/.handmade", "file\n")
@@ -291,10 +291,10 @@ def test_bad_path(tmp_path: Path, first: str, said: str, cure: str) -> None:
     [problem] = [problem for problem in export.check(tmp_path) if not problem.by_export]
     assert problem.message.startswith("notebooks/04_app.ipynb, cell 3: ")
     assert said in problem.message
-    assert cure in problem.cure
+    assert fix in problem.fix
     with pytest.raises(WorkbookError, match="cell 3") as caught:
         export.write(tmp_path)
-    assert caught.value.cure == problem.cure
+    assert caught.value.fix == problem.fix
     assert tree(tmp_path) == before
 
 
@@ -353,7 +353,7 @@ def test_two_notebooks_own_one_file(tmp_path: Path) -> None:
     [problem] = export.check(tmp_path)
     assert "notebooks/04_app.ipynb, cell 2" in problem.message
     assert "notebooks/05_app.ipynb, cell 3" in problem.message
-    assert "keep it in one notebook" in problem.cure
+    assert "keep it in one notebook" in problem.fix
     with pytest.raises(WorkbookError, match="belongs to"):
         export.write(tmp_path)
     assert not (tmp_path / "apps").exists()
@@ -384,14 +384,14 @@ def test_broken_notebook(tmp_path: Path, broken: str) -> None:
     (tmp_path / "notebooks/04_app.ipynb").write_text(broken, encoding="utf-8", errors="surrogateescape")
     [problem] = export.check(tmp_path)
     assert "notebooks/04_app.ipynb cannot be read" in problem.message
-    assert problem.cure == "take it again: git checkout -- notebooks/04_app.ipynb"
+    assert problem.fix == "take it again: git checkout -- notebooks/04_app.ipynb"
     with pytest.raises(WorkbookError):
         export.write(tmp_path)
     assert tree(tmp_path) == before
 
 
 def test_every_problem_is_listed(tmp_path: Path) -> None:
-    """Not only the first, and each with its cure."""
+    """Not only the first, and each with its fix."""
     notebook(tmp_path, "%%export x.py\nx = 1", "%%export apps/b.py", "%%export apps/c.py\nx = 1")
     file(tmp_path, "apps/new.py")
     problems = export.check(tmp_path)
@@ -399,9 +399,9 @@ def test_every_problem_is_listed(tmp_path: Path) -> None:
     with pytest.raises(WorkbookError) as caught:
         export.write(tmp_path)
     for problem in problems[:3]:
-        assert f"{problem.message}. To mend it: {problem.cure}" in str(caught.value)
+        assert f"{problem.message}. Fix: {problem.fix}" in str(caught.value)
     assert str(export.failure(problems)).startswith("4 things are wrong:\n")
-    assert str(export.failure(problems[:1])) == f"{problems[0].message}. To mend it: {problems[0].cure}"
+    assert str(export.failure(problems[:1])) == f"{problems[0].message}. Fix: {problems[0].fix}"
 
 
 def test_only_lessons_own_files(tmp_path: Path) -> None:

@@ -146,12 +146,12 @@ def test_neither_a_front_end_nor_a_browser(monkeypatch: pytest.MonkeyPatch, tmp_
 def test_a_library_that_cannot_be_had(
     monkeypatch: pytest.MonkeyPatch, closed_port: int, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """The cure of the FetchError is passed on, by print if nothing else is asked for."""
+    """The fix of the FetchError is passed on, by print if nothing else is asked for."""
     monkeypatch.setenv("NPM_CONFIG_REGISTRY", f"http://127.0.0.1:{closed_port}")
     assert asyncio.run(frontend.open_browser()) is None
     said = capsys.readouterr().out
     assert said.startswith("No browser runs the network here: onnxruntime-web@1.30.0 could not be fetched")
-    assert "To mend it: check the network" in said
+    assert "Fix: check the network" in said
     assert said.count("\n") == 1
 
 
@@ -239,7 +239,7 @@ def test_an_error_in_the_front_end(fake: type[Fake]) -> None:
         page = await opened()
         with pytest.raises(BrowserError, match="the front end failed: no more memory") as caught:
             await page.classify(images, "webgpu")
-        assert caught.value.cure
+        assert caught.value.fix
         assert (await page.classify(images, "wasm")).shape == (64, 10)
 
     asyncio.run(scenario())
@@ -254,7 +254,7 @@ def test_a_backend_that_is_not_there(fake: type[Fake], monkeypatch: pytest.Monke
         for backend in ("webgpu", "cuda", ""):
             with pytest.raises(BrowserError, match=f"cannot run the network on '{backend}'") as caught:
                 await page.classify(samples()[0], backend)
-            assert caught.value.cure == "choose wasm"
+            assert caught.value.fix == "choose wasm"
 
     asyncio.run(scenario())
     assert [told["kind"] for told, _ in fake.made[0].sent] == ["open"]
@@ -268,7 +268,7 @@ def test_a_front_end_that_cannot_load_the_library(fake: type[Fake], monkeypatch:
     said: list[str] = []
     assert asyncio.run(frontend.open_browser(said.append)) is None
     assert said[0].startswith("This notebook's own front end does not run it: the front end ")
-    assert "To mend it: " in said[0]
+    assert "Fix: " in said[0]
     assert "go on without" in said[1]
     assert [each.closed for each in fake.made] == [True]
 
@@ -284,7 +284,7 @@ def test_a_front_end_that_never_answers(fake: type[Fake], monkeypatch: pytest.Mo
         monkeypatch.setitem(fake.replies, "classify", lambda *_: None)
         with pytest.raises(BrowserError, match="the front end did not answer within") as caught:
             await page.classify(images, "wasm")
-        assert "load the page again" in caught.value.cure
+        assert "load the page again" in caught.value.fix
         monkeypatch.setattr(frontend, "PATIENCE", 10)
         monkeypatch.setitem(fake.replies, "classify", classified)
         widget.say({"number": widget.sent[-1][0]["number"]}, [bytes(640 * 4)])
@@ -371,7 +371,7 @@ def test_the_headless_browser() -> None:
             await page.classify(images, "cuda")
         with pytest.raises(BrowserError, match=r"the browser failed: .*64 x 784 pixels") as caught:
             await page.classify(images[:, :7], "wasm")
-        assert "python lab.py webgpu" in caught.value.cure
+        assert "python lab.py webgpu" in caught.value.fix
         assert np.abs(await page.classify(images, "wasm") - expected).max() < 1e-4
         await page.close()
 
@@ -388,7 +388,7 @@ def test_the_headless_browser() -> None:
 def test_a_headless_browser_that_does_not_come_up(
     browsing: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, spoil: str
 ) -> None:
-    """It is said with a cure, and nothing of it keeps running."""
+    """It is said with a fix, and nothing of it keeps running."""
     if spoil == "no browser":
         monkeypatch.setattr(browsers, "find", lambda: tmp_path / browsing.name)
     else:
@@ -400,7 +400,7 @@ def test_a_headless_browser_that_does_not_come_up(
     assert asyncio.run(frontend.open_browser(said.append)) is None
     [line] = said
     assert line.startswith("No browser runs the network here: the browser failed: ")
-    assert "To mend it: " in line
+    assert "Fix: " in line
     assert psutil.wait_procs(children() - before, timeout=10)[1] == []
     assert listening() == ports
 

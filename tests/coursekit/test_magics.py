@@ -172,7 +172,7 @@ def test_file_that_is_no_module_just_runs(shell: InteractiveShell) -> None:
 
 @pytest.mark.parametrize("name", ["json", "sched", "sys", "nbclient", "mistune"])
 def test_installed_module_is_not_hidden(shell: InteractiveShell, name: str) -> None:
-    """Whether imported yet or not; the cell does not run, and the cure is another name."""
+    """Whether imported yet or not; the cell does not run, and the fix is another name."""
     before = sys.modules.get(name)
     shown, error = fail(shell, f"%%export apps/chat/{name}.py\nran = 1")
     assert isinstance(error, WorkbookError)
@@ -200,12 +200,12 @@ def test_the_exported_file_itself_may_be_there(shell: InteractiveShell, tmp_path
 @pytest.mark.parametrize(
     ("first", "said"),
     [
-        ("%%export", "%%export names no file. To mend it: "),
-        ("%%export guard.py", "guard.py lies outside apps/. To mend it: "),
-        ("%%export apps/../guard.py", "apps/../guard.py lies outside apps/. To mend it: "),
-        ("%%export {tmp_path}", "{tmp_path} lies outside apps/. To mend it: "),
-        ("%%export apps/chat/", "apps/chat/ is a folder. To mend it: "),
-        ("%%export guard.css", "guard.css lies outside apps/. To mend it: "),
+        ("%%export", "%%export names no file. Fix: "),
+        ("%%export guard.py", "guard.py lies outside apps/. Fix: "),
+        ("%%export apps/../guard.py", "apps/../guard.py lies outside apps/. Fix: "),
+        ("%%export {tmp_path}", "{tmp_path} lies outside apps/. Fix: "),
+        ("%%export apps/chat/", "apps/chat/ is a folder. Fix: "),
+        ("%%export guard.css", "guard.css lies outside apps/. Fix: "),
     ],
 )
 def test_mistake_is_one_line(shell: InteractiveShell, first: str, said: str) -> None:

@@ -182,11 +182,11 @@ def without_end() -> Iterator[bytes]:
 def test_what_is_not_the_archive_is_not_used(
     loopback: Callable[[Answer], Loopback], own_cache: Path, answer: Callable[[], Reply], said: str
 ) -> None:
-    """The package is named, a cure is given, and no file stays."""
+    """The package is named, a fix is given, and no file stays."""
     server = loopback(lambda _: answer())
     with pytest.raises(FetchError, match=f"(?s)^tiny@1.2.3 .*{said}") as caught:
         npm.install(pinned(), own_cache, {"NPM_CONFIG_REGISTRY": server.base_url})
-    assert "start again" in caught.value.cure
+    assert "start again" in caught.value.fix
     assert contents(own_cache) == {}
     assert not list(own_cache.rglob(".staging*"))
 
@@ -195,7 +195,7 @@ def test_what_is_not_the_archive_is_not_used(
 def test_an_address_where_nobody_is(own_cache: Path, closed_port: int, registry_told: str) -> None:
     with pytest.raises(FetchError, match=r"^tiny@1\.2\.3 could not be fetched \(\w+: \S.*\)\. ") as caught:
         npm.install(pinned(), own_cache, {"NPM_CONFIG_REGISTRY": registry_told.format(closed=closed_port)})
-    assert "NPM_CONFIG_REGISTRY" in caught.value.cure
+    assert "NPM_CONFIG_REGISTRY" in caught.value.fix
     assert contents(own_cache) == {}
 
 
@@ -217,7 +217,7 @@ def test_a_variable_that_no_client_can_be_made_with(
     monkeypatch.setenv(name, value)
     with pytest.raises(SettingsError, match=f"(?i){name}") as caught:
         npm.install(pinned(), own_cache, {"NPM_CONFIG_REGISTRY": "https://192.0.2.1"})
-    assert name.lower() in caught.value.cure.lower()
+    assert name.lower() in caught.value.fix.lower()
     assert "hush" not in str(caught.value)
 
 

@@ -56,7 +56,7 @@ def test_asked_port_that_is_taken_is_an_error(taken: int, free: int) -> None:
     """Nothing else takes its place."""
     with pytest.raises(EndpointError, match=f"port {taken} .* is taken") as caught:
         ports.pick(taken, free)
-    assert "--port" in caught.value.cure
+    assert "--port" in caught.value.fix
 
 
 def test_preferred_port_without_an_asked_one(free: int) -> None:

@@ -89,7 +89,7 @@ def test_where_nothing_is_set_each_line_says_what_mends_it(
     wrong = {name for name, check in checks.items() if check["ok"] is False}
     assert wrong == {"CHAT_ENV", "CHAT_RATE", "CHAT_USERS", "Database", "Backup", "Endpoint", "Address"}
     for name in wrong:
-        assert checks[name]["cure"], name
+        assert checks[name]["fix"], name
     assert "0.0.0.0" in checks["Address"]["detail"]
 
 
@@ -104,7 +104,7 @@ def test_a_file_that_others_may_read(tmp_path: Path, name: str) -> None:
     [check] = production.permissions(tmp_path)
     assert check.ok is False
     assert name.rpartition("/")[2] in check.detail
-    assert "chmod" in check.cure
+    assert "chmod" in check.fix
 
 
 def test_a_backup_that_is_missing_old_or_young(tmp_path: Path) -> None:
@@ -118,7 +118,7 @@ def test_a_backup_that_is_missing_old_or_young(tmp_path: Path) -> None:
     old = time.time() - 25 * 3600
     os.utime(copy, (old, old))
     seen = production.backup(tmp_path)
-    assert (seen.ok, seen.detail, seen.cure) == (False, "25 hours old", "python lab.py backup, each day")
+    assert (seen.ok, seen.detail, seen.fix) == (False, "25 hours old", "python lab.py backup, each day")
 
 
 @pytest.mark.parametrize(("version", "good"), [("2000.1.1", None), ("2999.1.1", None), (None, True)])
@@ -144,4 +144,4 @@ def test_the_kind_of_an_apps_failure_is_said_and_nothing_of_its_text(
     monkeypatch.setattr(production, "ROOT", tmp_path)
     [check] = production.application("127.0.0.1")
     assert check.detail == "apps/chat/checklist.py failed (ValueError)"
-    assert SECRET not in check.cure
+    assert SECRET not in check.fix

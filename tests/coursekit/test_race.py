@@ -90,7 +90,7 @@ def test_what_is_no_race(spoil: Callable[[dict[str, Any]], object]) -> None:
     spoil(told)
     with pytest.raises(WorkbookError, match="this is no race of the digit page") as caught:
         Race.read(told)
-    assert "download it again" in caught.value.cure
+    assert "download it again" in caught.value.fix
 
 
 @pytest.mark.parametrize("told", [[], None, "text", 3])
@@ -182,4 +182,4 @@ def test_without_onnxruntime(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "onnxruntime", None)
     with pytest.raises(FoundryError, match="onnxruntime is not installed here") as caught:
         Digits()
-    assert "python lab.py webgpu" in caught.value.cure
+    assert "python lab.py webgpu" in caught.value.fix

@@ -82,7 +82,7 @@ def test_mistakes(home: Path, text: str, ending: str, said: str) -> None:
     with pytest.raises(WorkbookError) as caught:
         rows(home, text, ending)
     assert said in str(caught.value)
-    assert caught.value.cure
+    assert caught.value.fix
 
 
 def test_link_out_of_the_class(home: Path) -> None:
@@ -193,7 +193,7 @@ def test_a_password_in_an_address_is_not_for_students(home: Path, secret: str) -
         plan.of_class(rows(home, f"folder,endpoint\nbo,\nanna,{secret}\n"), known, {}, endpoints([]), Limits())
     assert "list.csv, line 3: the address http://h:9/v1 holds a password" in str(caught.value)
     assert "hush" not in str(caught.value)
-    assert "proxy" in caught.value.cure
+    assert "proxy" in caught.value.fix
     (own,) = plan.of_class(rows(home, f"model,endpoint\nm,{secret}\n"), known, {}, endpoints([]), Limits())
     assert (own.base_url, own.trusted) == (secret, True)
 

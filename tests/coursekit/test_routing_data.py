@@ -107,7 +107,7 @@ def test_outcomes_that_do_not_match_say_so(tmp_path: Path) -> None:
     def complaint() -> str:
         with pytest.raises(WorkbookError) as caught:
             local_outcomes(path, some)
-        assert caught.value.cure == "python benchmarks/outcomes.py --fresh"
+        assert caught.value.fix == "python benchmarks/outcomes.py --fresh"
         return caught.value.message
 
     assert "no outcomes that can be read" in complaint()

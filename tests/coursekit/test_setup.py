@@ -56,7 +56,7 @@ def test_other_pythons_are_turned_away_with_the_cure(version: str, tmp_path: Pat
     status, said = run([sys.executable, "-c", code], tmp_path, environment(tmp_path / "home"))
     assert status == 1
     assert f"this is Python {version}, and the workbook needs 3.11, 3.12 or 3.13" in said
-    assert "To mend it: install one of them" in said
+    assert "Fix: install one of them" in said
     assert not (tmp_path / ".venv").exists()
 
 
@@ -237,14 +237,14 @@ def test_moved_project_is_set_up_again(ready: Project) -> None:
 
 @pytest.mark.lane
 def test_nothing_to_install_from(ready: Project) -> None:
-    """Offline before the first set-up: an error and its cure, no traceback, and no stamp."""
+    """Offline before the first set-up: an error and its fix, no traceback, and no stamp."""
     shutil.rmtree(ready.venv)
     for wheel in ready.root.glob("*.whl"):
         wheel.unlink()
     status, said = ready.start()
     assert status == 1
     assert said.splitlines()[-2].startswith("lab.py: the set-up did not finish")
-    assert said.splitlines()[-1].startswith("To mend it: ")
+    assert said.splitlines()[-1].startswith("Fix: ")
     assert "Traceback" not in said
     assert not ready.stamps
 

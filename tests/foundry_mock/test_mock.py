@@ -570,7 +570,7 @@ def test_a_port_that_is_taken() -> None:
         port = int(mock.base_url.split(":")[2].removesuffix("/v1"))
         with pytest.raises(EndpointError, match=f"port {port} on 127.0.0.1 is taken") as caught:
             MockEndpoint(port=port).start()
-    assert caught.value.cure
+    assert caught.value.fix
 
 
 @pytest.mark.parametrize("fault", [Fault.NONE, Fault.HANG, Fault.HANG_FIRST])

@@ -136,7 +136,7 @@ def test_set_by_halves(monkeypatch: pytest.MonkeyPatch, base_url: str, model: st
     environment(monkeypatch, base_url, model, key)
     with pytest.raises(SettingsError, match=f"{missing} is not") as caught:
         cloud()
-    assert caught.value.cure
+    assert caught.value.fix
     assert KEY not in str(caught.value)
 
 
@@ -145,7 +145,7 @@ def test_no_key_goes_over_a_network_unencrypted(monkeypatch: pytest.MonkeyPatch,
     environment(monkeypatch, base_url, "gpt-small", KEY)
     with pytest.raises(SettingsError, match="unencrypted") as caught:
         cloud()
-    assert "https" in caught.value.cure
+    assert "https" in caught.value.fix
     assert KEY not in str(caught.value)
 
 
@@ -174,7 +174,7 @@ def test_the_key_is_sent_and_never_shown(
     settings = Settings.from_environment()
     assert settings.cloud_api_key == KEY
     shown = [repr(found), str(found), repr(found.connection), str(found.connection), repr(settings)]
-    shown += [str(error), repr(error), error.cure, capsys.readouterr().out]
+    shown += [str(error), repr(error), error.fix, capsys.readouterr().out]
     assert [text for text in shown if KEY in text] == []
 
 
@@ -182,5 +182,5 @@ def test_a_wrong_address_names_its_own_variable(monkeypatch: pytest.MonkeyPatch)
     environment(monkeypatch, "ftp://host", "gpt-small", KEY)
     with pytest.raises(SettingsError, match="CLOUD_BASE_URL is 'ftp://host'") as caught:
         cloud()
-    assert "simulate a cloud" in caught.value.cure
+    assert "simulate a cloud" in caught.value.fix
     assert KEY not in str(caught.value)

@@ -119,7 +119,7 @@ def test_second_connection_of_one_process_joins_the_first() -> None:
         assert first.health().ok
         with pytest.raises(ModelError, match="'another-model'") as caught:
             connect("another-model")
-        assert "restart the kernel" in caught.value.cure
+        assert "restart the kernel" in caught.value.fix
 
 
 @pytest.mark.live

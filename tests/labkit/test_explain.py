@@ -1,4 +1,4 @@
-"""From the openai client's exceptions to sentences with a cure; and meeting errors on purpose."""
+"""From the openai client's exceptions to sentences with a fix; and meeting errors on purpose."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def test_faults_have_a_cure(fault: Fault, kind: type[LabError], words: str, stre
         told = failure(mock, stream=stream, seconds=0.5)
     assert type(told) is kind
     assert words in str(told)
-    assert told.cure
+    assert told.fix
 
 
 def test_a_wrong_name_and_a_model_that_is_not_loaded() -> None:
@@ -55,7 +55,7 @@ def test_a_wrong_name_and_a_model_that_is_not_loaded() -> None:
         mock.state.loaded = False
         unloaded = failure(mock)
     assert isinstance(wrong, ModelError)
-    assert "lab.model" in wrong.cure
+    assert "lab.model" in wrong.fix
     assert "not loaded" in unloaded.message
 
 
@@ -66,7 +66,7 @@ def test_nobody_there(closed_port: int) -> None:
 
 
 def test_an_error_of_our_own_stays_as_it_is() -> None:
-    error = ModelError("gone", cure="look")
+    error = ModelError("gone", fix="look")
     assert explain(error) is error
 
 
@@ -76,8 +76,8 @@ def test_what_is_not_known_keeps_its_first_line() -> None:
 
 def test_expect_shows_one_line(capsys: pytest.CaptureFixture[str]) -> None:
     with expect(LabError):
-        raise ModelError("no such model", cure="choose another")
-    assert capsys.readouterr().out == "ModelError: no such model. To mend it: choose another\n"
+        raise ModelError("no such model", fix="choose another")
+    assert capsys.readouterr().out == "ModelError: no such model. Fix: choose another\n"
 
 
 def test_expect_fails_when_nothing_goes_wrong() -> None:

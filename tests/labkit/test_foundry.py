@@ -153,7 +153,7 @@ def test_alias_that_no_catalog_has(own_cache: Path) -> None:
     said = "could not be reached, so 'no-such-model'|has no model 'no-such-model'"
     with pytest.raises(ModelError, match=said) as caught:
         foundry.start(own_cache, "no-such-model")
-    assert embedded.ALIAS in caught.value.cure
+    assert embedded.ALIAS in caught.value.fix
     assert foundry._manager() is None
 
 
@@ -202,7 +202,7 @@ def test_download_that_is_interrupted(end: str) -> None:
     with pytest.raises(ModelError, match="the download of a was cancelled") as caught:
         foundry.download(model(download))
     assert ended == [True]
-    assert "start again" in caught.value.cure
+    assert "start again" in caught.value.fix
 
 
 def test_download_that_fails() -> None:
@@ -214,7 +214,7 @@ def test_download_that_fails() -> None:
     with pytest.raises(ModelError, match=r"a could not be downloaded \(no route to host\)") as caught:
         foundry.download(model(download))
     assert isinstance(caught.value.__cause__, FoundryLocalException)
-    assert "network" in caught.value.cure
+    assert "network" in caught.value.fix
 
 
 @pytest.mark.parametrize(
@@ -226,7 +226,7 @@ def test_a_model_that_no_catalog_has(tmp_path: Path, listed: list[Any], said: st
     manager = cast("FoundryLocalManager", SimpleNamespace(catalog=SimpleNamespace(list_models=lambda: listed)))
     with pytest.raises(ModelError, match=said) as caught:
         foundry._load(manager, Choice("nosuch", tmp_path, cached=False), joined=False)
-    assert "network" in caught.value.cure
+    assert "network" in caught.value.fix
 
 
 def test_a_model_is_not_fetched_where_that_was_not_wanted(own_cache: Path) -> None:
@@ -237,7 +237,7 @@ def test_a_model_is_not_fetched_where_that_was_not_wanted(own_cache: Path) -> No
     manager = cast("FoundryLocalManager", SimpleNamespace(catalog=SimpleNamespace(list_models=lambda: [listed])))
     with pytest.raises(ModelError, match=r"a is not on this machine yet \(3686 MB\)") as caught:
         foundry._load(manager, Choice("a", own_cache, cached=False), joined=False, fetch=False)
-    assert "python lab.py serve" in caught.value.cure
+    assert "python lab.py serve" in caught.value.fix
 
 
 @pytest.mark.parametrize("method", ["GET", "HEAD", "POST"])

@@ -115,14 +115,14 @@ REFUSALS = {
 }
 
 
-@pytest.mark.parametrize(("reply", "message", "cure"), REFUSALS.values(), ids=REFUSALS)
-def test_refusal(loopback: Serve, reply: Reply, message: str, cure: str) -> None:
+@pytest.mark.parametrize(("reply", "message", "fix"), REFUSALS.values(), ids=REFUSALS)
+def test_refusal(loopback: Serve, reply: Reply, message: str, fix: str) -> None:
     """It is asked once, and the error says what came and what helps."""
     server = loopback(reply)
     with pytest.raises(EndpointError, match=message) as caught:
         list_models(server.base_url)
     assert server.base_url in caught.value.message
-    assert cure in caught.value.cure
+    assert fix in caught.value.fix
     assert len(server.asked) == 1
 
 
@@ -156,7 +156,7 @@ def test_nothing_listens(closed_port: int) -> None:
     """The error has the command that starts an endpoint."""
     with pytest.raises(EndpointError, match=f"nothing listens on http://127.0.0.1:{closed_port}/v1") as caught:
         list_models(f"http://127.0.0.1:{closed_port}/v1")
-    assert "python lab.py serve" in caught.value.cure
+    assert "python lab.py serve" in caught.value.fix
 
 
 def test_what_an_address_hides_is_not_shown(closed_port: int) -> None:
@@ -180,7 +180,7 @@ def test_variable_that_no_client_can_be_made_with(name: str, value: str, monkeyp
     monkeypatch.setenv(name, value)
     with pytest.raises(SettingsError, match=name) as caught:
         list_models("https://192.0.2.1/v1")
-    assert name in caught.value.cure
+    assert name in caught.value.fix
 
 
 def test_name_that_nobody_looks_up(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -310,11 +310,11 @@ def test_nothing_wanted_and_several_listed() -> None:
     """None of them is chosen for anybody."""
     with pytest.raises(ModelError, match="org/a, org/b") as caught:
         resolve(None, ["org/b", "org/a"], "here")
-    assert "set MODEL" in caught.value.cure
+    assert "set MODEL" in caught.value.fix
 
 
 def test_nothing_wanted_and_nothing_listed() -> None:
     """There is nothing that MODEL could be set to."""
     with pytest.raises(ModelError, match="here lists no model") as caught:
         resolve(None, [], "here")
-    assert "load a model" in caught.value.cure
+    assert "load a model" in caught.value.fix

@@ -483,7 +483,7 @@ def test_private_and_no_local_model(lab: Lab) -> None:
     assert "may not leave this machine" in asked.error.message
     assert "email" in asked.error.message
     assert "anna" not in str(asked.error)
-    assert asked.error.cure
+    assert asked.error.fix
     assert asked.tried == [(Target.LOCAL, End.REFUSED)] * 3
     assert asked.answer.text == ""
     assert lab.started == (0, 0)

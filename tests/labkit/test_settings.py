@@ -68,7 +68,7 @@ def test_cache_that_can_be_no_folder(tmp_path: Path, value: str) -> None:
     folder = value.format(file=file)
     with pytest.raises(SettingsError, match=f"^LABKIT_CACHE is {re.escape(repr(folder))}") as caught:
         Settings.from_environment({"LABKIT_CACHE": folder})
-    assert "LABKIT_CACHE" in caught.value.cure
+    assert "LABKIT_CACHE" in caught.value.fix
 
 
 def test_settings_stay_as_they_are() -> None:
@@ -118,7 +118,7 @@ def test_no_address_of_an_endpoint(address: str) -> None:
     with pytest.raises(SettingsError) as caught:
         normalize_base_url(address)
     assert address in caught.value.message
-    assert "http://127.0.0.1:51211/v1" in caught.value.cure
+    assert "http://127.0.0.1:51211/v1" in caught.value.fix
 
 
 def test_a_password_in_a_wrong_address_is_not_shown() -> None:
@@ -165,7 +165,7 @@ def test_keys_are_not_shown() -> None:
 def test_a_wrong_cloud_address_names_its_variable() -> None:
     with pytest.raises(SettingsError, match="CLOUD_BASE_URL is 'ftp://host'") as caught:
         Settings.from_environment({"CLOUD_BASE_URL": "ftp://host"})
-    assert "https://NAME.openai.azure.com/openai/v1" in caught.value.cure
+    assert "https://NAME.openai.azure.com/openai/v1" in caught.value.fix
     with pytest.raises(SettingsError, match=r"^BASE_URL is"):
         Settings.from_environment({"BASE_URL": "ftp://host"})
 
