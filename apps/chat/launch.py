@@ -25,8 +25,8 @@ from device import Device
 from drain import AT_ONCE, Drain
 from guard import Guard, called
 from labkit import LabError
+from labkit.files import secret
 from labkit.settings import Settings
-from labkit.staging import secret
 from limits import Buckets
 from logs import set_up
 from operations import Operations

@@ -17,8 +17,8 @@ from filelock import FileLock, Timeout
 
 from coursekit.open_webui.packages import FOLDER, FULL, home
 from labkit.errors import EndpointError, SettingsError
+from labkit.files import secret
 from labkit.progress import bar
-from labkit.staging import secret
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping

@@ -16,8 +16,8 @@ from typing import TYPE_CHECKING
 from filelock import FileLock
 
 from labkit.errors import FetchError
+from labkit.files import staging
 from labkit.progress import bar
-from labkit.staging import staging
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

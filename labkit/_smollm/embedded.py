@@ -21,8 +21,8 @@ from pathlib import Path
 from filelock import FileLock
 
 from labkit.errors import FetchError
+from labkit.files import staging
 from labkit.progress import bar
-from labkit.staging import staging
 
 ALIAS = "smollm2-135m-instruct"
 NAME = f"{ALIAS}-generic-cpu"
