@@ -46,12 +46,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def test(options: argparse.Namespace) -> int:
-    """Run the tests; --all, or CI in the environment, runs every lane and lets nothing be skipped."""
+    """Run the fast and the live tests; --all, or CI in the environment, adds the end-to-end ones and allows no skip."""
     from coursekit.copies import ROOT
 
-    command = [sys.executable, "-m", "pytest", *(options.pytest or SIDE_BY_SIDE)]
-    if options.all or os.environ.get("CI"):
-        command.append("--all-lanes")
+    everything = options.all or bool(os.environ.get("CI"))
+    lanes = [] if "-m" in options.pytest else ["-m", "" if everything else "not e2e"]
+    strict = ["--no-skips"] if everything else []
+    command = [sys.executable, "-m", "pytest", *lanes, *strict, *(options.pytest or SIDE_BY_SIDE)]
     return subprocess.run(command, cwd=ROOT, check=False).returncode
 
 

@@ -35,7 +35,7 @@ CACHE = Settings.from_environment({"LABKIT_CACHE": os.environ.get("LABKIT_CACHE"
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     """Add the option that `python lab.py test --all` passes on."""
-    parser.addoption("--all-lanes", action="store_true", help="run every lane, and let nothing be skipped (as with CI)")
+    parser.addoption("--no-skips", action="store_true", help="a skipped or xfailed test fails (as with CI set)")
 
 
 def pytest_configure() -> None:
@@ -44,13 +44,12 @@ def pytest_configure() -> None:
         signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
-def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Leave the slow lane out of an ordinary run."""
-    if _all_lanes(config):
-        return
-    slow = [item for item in items if item.get_closest_marker("lane")]
-    items[:] = [item for item in items if item not in slow]
-    config.hook.pytest_deselected(items=slow)
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """A walk is an end-to-end test, wherever it says so or not."""
+    for item in items:
+        if "walks" in item.path.parts or any(item.get_closest_marker(name) for name in ("lane", "browser", "notebook")):
+            item.add_marker("e2e")
 
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)
@@ -69,17 +68,14 @@ def pytest_make_collect_report(
     return _nothing_skipped(collector.config, report)
 
 
-def _all_lanes(config: pytest.Config) -> bool:
-    return bool(config.getoption("--all-lanes") or os.environ.get("CI"))
-
-
 def _nothing_skipped(config: pytest.Config, report: Report) -> Report:
     """Turn a skip, and whatever xfail made of a test, into a failure that says so."""
     expected = vars(report).get("wasxfail")
-    if _all_lanes(config) and (report.skipped or expected is not None):
+    strict = config.getoption("--no-skips") or os.environ.get("CI")
+    if strict and (report.skipped or expected is not None):
         reason = report.longrepr[2] if isinstance(report.longrepr, tuple) else f"xfail {expected or ''}".strip()
         report.outcome = "failed"
-        report.longrepr = f"{report.nodeid}: with --all-lanes or CI set every test has to run and pass ({reason})"
+        report.longrepr = f"{report.nodeid}: with --no-skips or CI set every test has to run and pass ({reason})"
         vars(report).pop("wasxfail", None)
     return report
 
@@ -155,7 +151,7 @@ def own_machine(
     monkeypatch.setattr(foundry, "PORT", closed_port)
     places = os.environ.get("PATH", "").split(os.pathsep)
     monkeypatch.setenv("PATH", os.pathsep.join(place for place in places if not shutil.which("foundry", path=place)))
-    if marks.isdisjoint({"notebook", "browser", "lane"}):  # those need this user's pip, browser or kernels
+    if "e2e" not in marks:  # those need this user's pip, browser or kernels
         for name in ("HOME", "USERPROFILE"):
             monkeypatch.setenv(name, str(tmp_path / "home"))
     if "live" in marks:
