@@ -13,6 +13,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from coursekit.processes import end
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
@@ -96,7 +98,7 @@ class Clone:
 
     @contextlib.contextmanager
     def start(self, *arguments: str, **variables: str) -> Iterator[Running]:
-        """Run `python3 lab.py ...` in the background; what is left of it at the end of the block is killed."""
+        """Run `python3 lab.py ...` in the background; it is asked to end at the end of the block."""
         process = subprocess.Popen(
             [sys.executable, "lab.py", *arguments],
             cwd=self.root, env=self.env | {"PYTHONUNBUFFERED": "1"} | variables, stdin=subprocess.DEVNULL,
@@ -110,5 +112,5 @@ class Clone:
             try:
                 yield running
             finally:
-                process.kill()
+                end(process, 30)
                 reader.join(10)
