@@ -9,14 +9,18 @@ import re
 import subprocess
 import sys
 import tempfile
+import uuid
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import chainlit as cl
 import chainlit.config
 import chainlit.server
+import chainlit.socket
+from chainlit.auth import get_current_user, reuseable_oauth
 from chainlit.data import get_data_layer
-from chainlit.session import BaseSession
+from chainlit.session import BaseSession, WebsocketSession
+from fastapi import Depends
 
 import metrics
 import readiness
@@ -30,6 +34,7 @@ from labkit.settings import Settings
 from limits import Buckets
 from logs import set_up
 from operations import Operations
+from store import acting_user
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -60,6 +65,7 @@ def launch(routes: Mapping[Any, Connection | Router]) -> Operations:
         set_up(told.log)
         app.add_middleware(Guard, port=run.port, hosts=(*told.hosts, called(run.host)))
         own_files()
+        name_the_user()
         app.state.operations = made = assemble(told)
         watch = readiness.Readiness(made.device, made.drain, lambda: get_data_layer().engine)
         made.metrics.registry.register(metrics.Now(made.device, watch, routes))
@@ -118,6 +124,28 @@ def own_files() -> None:
         return folder / hashlib.sha256(session.id.encode(errors="backslashreplace")).hexdigest()
 
     BaseSession.files_dir = property(own)  # type: ignore[assignment,method-assign]
+
+
+def name_the_user() -> None:
+    """Tell the store for whom an HTTP request writes, and give a chat that cannot be resumed an id of its own.
+
+    Chainlit 2.12 keeps the id that the page asked for, which may be another user's link.
+    """
+    resume = chainlit.socket.resume_thread
+
+    async def known(token: str = Depends(reuseable_oauth)) -> Any:
+        user = await get_current_user(token)
+        acting_user.set(user.identifier if user else None)
+        return user
+
+    async def resume_or_begin(session: WebsocketSession) -> Any:
+        thread = await resume(session)
+        if thread is None:
+            session.thread_id = str(uuid.uuid4())
+        return thread
+
+    chainlit.server.app.dependency_overrides[get_current_user] = known
+    chainlit.socket.resume_thread = resume_or_begin
 
 
 def stay_at_home() -> None:

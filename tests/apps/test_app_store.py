@@ -648,6 +648,7 @@ def test_what_the_app_does_with_threads(layer: store.Threads, database: Database
     async def scenario() -> None:
         user = await layer.create_user(cl.User("anna"))
         assert user
+        store.acting_user.set("anna")
         for number in range(3):
             thread = f"t{number}"
             await layer.update_thread(thread, name=f"Thread {number}", user_id=user.id, metadata={"a": number})
@@ -691,12 +692,14 @@ def test_an_id_with_sql_in_it_is_refused(layer: store.Threads) -> None:
         anna, bo = await layer.create_user(cl.User("anna")), await layer.create_user(cl.User("bo"))
         assert anna
         assert bo
+        store.acting_user.set("anna")
         await layer.update_thread("hers", user_id=anna.id)
         await layer.create_step(step("hers", 1, "a secret"))
+        store.acting_user.set("bo")
         for thread in ("x') OR ('1' = '1", "a:b", "", "x" * 200):
-            with pytest.raises(StoreError, match="no id of a thread"):
+            with pytest.raises(StoreError, match="not the id of a thread"):
                 await layer.update_thread(thread, user_id=bo.id)
-            with pytest.raises(StoreError, match="no id of a thread"):
+            with pytest.raises(StoreError, match="not the id of a thread"):
                 await layer.create_step(step(thread, 1, "his"))
         page = await layer.list_threads(chainlit.types.Pagination(first=9), chainlit.types.ThreadFilter(userId=bo.id))
         assert page.data == []
@@ -847,6 +850,8 @@ def test_a_server_that_was_started_again_loses_no_message(monkeypatch: pytest.Mo
 
         async def scenario() -> None:
             data = store.layer(database.address)
+            await data.create_user(cl.User("anna"))
+            store.acting_user.set("anna")
             await data.create_step(step("t", 1, "before"))
             await asyncio.to_thread(server.stop)
             await asyncio.to_thread(server.start)

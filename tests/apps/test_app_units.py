@@ -37,6 +37,7 @@ with pytest.MonkeyPatch.context() as patch, warnings.catch_warnings():
     sys.path.insert(0, str(CHAT))
     import chainlit.config
     import chainlit.server
+    from chainlit.user import User
 
     import device
     import guard
@@ -721,6 +722,8 @@ def test_a_note_that_is_taken_away_at_once_is_gone(tmp_path: Path, monkeypatch: 
 
     async def scenario() -> None:
         data = store.layer(tmp_path / "threads.db")
+        await data.create_user(User("anna"))
+        store.acting_user.set("anna")
         original = data.execute_sql
 
         async def slow(query: str, parameters: dict[str, Any]) -> Any:
