@@ -135,12 +135,12 @@ def regenerate(options: argparse.Namespace) -> int:
 def report(options: argparse.Namespace) -> int:
     """Execute notebooks with papermill and write pages about it; the exit status is 1 when one did not pass."""
     from coursekit.report import command
-    from coursekit.report.job import MB, Limits
+    from coursekit.report.job import MB, RunLimits
     from labkit.connection import connect
 
     if hasattr(signal, "SIGTERM"):
         signal.signal(signal.SIGTERM, signal.default_int_handler)
-    limits = Limits(cell_seconds=options.cell_seconds, seconds=options.seconds, memory=options.memory * MB)
+    limits = RunLimits(cell_seconds=options.cell_seconds, seconds=options.seconds, memory=options.memory * MB)
     names = ("notebooks", "parameters", "models", "code", "workers", "per_endpoint", "scheduler", "fresh")
     asked = {name: getattr(options, name) for name in names}
     matrix = Path(options.matrix) if options.matrix else None

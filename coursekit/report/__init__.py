@@ -1,8 +1,10 @@
-"""`python lab.py report`: notebooks executed with papermill, one process each, and pages that tell how it went.
+"""`python lab.py report`: runs notebooks with papermill, each in a process of its own, and writes pages about them.
 
-job          what is to be run, and what came of it
-run, child   one notebook, in a process of its own; collect reads what it left
-sandbox, supervisor, accounts, reach   limits for what is not trusted
-classroom    many of them: order, cap per endpoint, journal; matrix reads the list of a class
-pages, index, compare   what a person reads; results.json is for programs
+command        the whole report: plan, run, write
+plan           which jobs; class_list reads the list of a class
+workers        many jobs at once, on this machine or a Dask cluster
+run            one job: prepare its folder, run it in the sandbox, collect its result
+sandbox        the parent's side of the limits; supervisor is the process that keeps them,
+               isolation gives a run its own user account, child executes the cells
+pages          what people read; notebook_page is the page of one notebook; results.json is for programs
 """

@@ -1,4 +1,4 @@
-"""What is to be run and what came of it, as frozen values that pass from one process or machine to another."""
+"""A job (one notebook to run) and its result: frozen values that are sent to other processes and machines."""
 
 from __future__ import annotations
 
@@ -22,30 +22,33 @@ class Status(StrEnum):
 
     PASSED = "passed"  # every cell ran
     FAILED = "failed"  # a cell raised an error
-    TIMED_OUT = "timed out"  # a cell took longer than it may; its kernel was ended
+    TIMED_OUT = "timed out"  # a cell took too long; its kernel was killed
     DIED = "kernel died"
-    STOPPED = "stopped"  # a limit of the whole run: time, memory, processes, files, output
-    MISSING = "missing"  # there is no such notebook, or it is none
-    LOST = "not run"  # what runs notebooks failed before or around it
+    STOPPED = "stopped"  # the run exceeded one of its limits: time, memory, processes, files, output
+    MISSING = "missing"  # there is no such notebook
+    LOST = "not run"  # the report itself failed before or around the run, or the file is not a notebook
 
 
 @dataclass(frozen=True)
-class Limits:
-    """What one run may use; sizes in bytes. All but the two times hold only for code that is not trusted."""
+class RunLimits:
+    """What one run may use; sizes in bytes. Only the two times apply to trusted code too."""
 
     cell_seconds: float = 120
     seconds: float = 1800
-    memory: int = 2048 * MB  # of all its processes together
+    memory: int = 2048 * MB  # all processes together
     file_size: int = 256 * MB
-    folder: int = 512 * MB  # what it may leave in its folder
+    folder: int = 512 * MB  # all files in the run's folder
     processes: int = 64
-    threads: int = 512  # of all its processes together
-    output: int = 20 * MB  # printed and shown, by all cells together
+    threads: int = 512  # all processes together
+    output: int = 20 * MB  # printed and displayed by all cells together
 
 
 @dataclass(frozen=True)
 class Job:
-    """One notebook to run. `folder` is copied beside it where a student's own files belong to it."""
+    """One notebook to run. `folder`, where it is set, is a student's folder: its files are copied beside the notebook.
+
+    `trusted` is False for students' code; `target` is the path of the executed notebook.
+    """
 
     notebook: str
     base_url: str
@@ -54,37 +57,42 @@ class Job:
     student: str = ""
     folder: str = ""
     parameters: dict[str, Any] = field(default_factory=dict)
-    limits: Limits = field(default_factory=Limits)
+    limits: RunLimits = field(default_factory=RunLimits)
     trusted: bool = True
     retries: int = 1
-    target: str = ""  # where the executed notebook goes
+    target: str = ""
 
     @property
     def name(self) -> str:
-        """The notebook's file name without its ending."""
+        """The notebook's file name without its extension."""
         return Path(self.notebook).stem
 
-    def there(self) -> bool:
-        """Whether the notebook is a file; a student's may be no link, which could lead to any file of the machine."""
+    @property
+    def label(self) -> str:
+        """The job in messages: student and notebook."""
+        return " ".join(filter(None, [self.student, self.name]))
+
+    def exists(self) -> bool:
+        """Whether the notebook is a file. A student's must not be a link: it could lead to any file of this machine."""
         path = Path(self.notebook)
         return path.is_file() and (self.trusted or not path.is_symlink())
 
     def key(self) -> str:
-        """The same for the same work: who, which file as it is now, with which parameters, on what."""
+        """The same for the same work: student, notebook and its content, parameters, endpoint, model."""
         from labkit.connection import Source
 
         path = Path(self.notebook)
-        content = hashlib.sha256(path.read_bytes()).hexdigest() if self.there() else ""
-        # An endpoint of this machine has another port at each start; one that somebody named is its address.
-        where = self.base_url if self.source == Source.BASE_URL else self.source
-        told = {name: value for name, value in self.parameters.items() if value != self.base_url}
-        parts = [self.student, str(path), content, told, where, self.model]
+        content = hashlib.sha256(path.read_bytes()).hexdigest() if self.exists() else ""
+        # The port of an endpoint on this machine changes at each start, so only a BASE_URL counts as an address.
+        endpoint = self.base_url if self.source == Source.BASE_URL else self.source
+        parameters = {name: value for name, value in self.parameters.items() if value != self.base_url}
+        parts = [self.student, str(path), content, parameters, endpoint, self.model]
         return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:24]
 
 
 @dataclass(frozen=True)
-class Check:
-    """One exercise as its check left it."""
+class ExerciseResult:
+    """The last check of one exercise; `missing` says what is still to do."""
 
     exercise: str
     passed: bool
@@ -92,8 +100,8 @@ class Check:
 
 
 @dataclass(frozen=True)
-class Answer:
-    """The times of one streamed answer, in seconds; None where no text came."""
+class AnswerTimes:
+    """The times of one streamed answer in seconds; None where no text came."""
 
     ttft: float | None
     e2e: float | None
@@ -102,23 +110,23 @@ class Answer:
 
     @property
     def rate(self) -> float | None:
-        """Tokens a second, the wait for the first included."""
+        """Tokens per second, with the wait for the first token included."""
         return self.tokens / self.e2e if self.e2e else None
 
 
 @dataclass(frozen=True)
-class Latency:
-    """What was felt of a model in one run; None where nothing was streamed."""
+class LatencySummary:
+    """The latency of a model in one run, in seconds; None where nothing was streamed."""
 
     answers: int
     ttft_p50: float | None
     ttft_p95: float | None
-    tokens_per_second: float | None  # the median of the answers
+    tokens_per_second: float | None  # the median over the answers
 
 
 @dataclass(frozen=True)
 class Result:
-    """What came of a job. `detail` is one line for people; `first_try` says why a second try was needed."""
+    """The result of a job. `detail` is one line for people; `first_try` says why a second try was needed."""
 
     key: str
     student: str
@@ -135,8 +143,8 @@ class Result:
     cell_seconds: tuple[float, ...] = ()
     peak_memory: int = 0
     first_try: str = ""
-    checks: tuple[Check, ...] = ()
-    answers: tuple[Answer, ...] = ()
+    checks: tuple[ExerciseResult, ...] = ()
+    answers: tuple[AnswerTimes, ...] = ()
     executed: str = ""
     page: str = ""
 
@@ -147,17 +155,17 @@ class Result:
 
     @property
     def checks_passed(self) -> int:
-        """How many exercises are done."""
+        """How many exercises passed."""
         return sum(check.passed for check in self.checks)
 
     @property
-    def latency(self) -> Latency:
-        """The percentiles of its answers."""
+    def latency(self) -> LatencySummary:
+        """The percentiles over its answers."""
         from labkit.latency import percentile
 
         first = [answer.ttft for answer in self.answers if answer.ttft is not None]
         rates = [answer.rate for answer in self.answers if answer.rate is not None]
-        return Latency(
+        return LatencySummary(
             len(self.answers),
             percentile(first, 50) if first else None,
             percentile(first, 95) if first else None,
@@ -165,20 +173,10 @@ class Result:
         )
 
     def as_json(self) -> dict[str, Any]:
-        """The same as values of JSON."""
+        """The same as JSON values."""
         return asdict(self) | {"latency": asdict(self.latency)}
 
-    @classmethod
-    def from_json(cls, values: dict[str, Any]) -> Result:
-        """What `as_json` wrote. Raises TypeError, KeyError or ValueError for anything else."""
-        known = {name: value for name, value in values.items() if name != "latency"}
-        known["status"] = Status(known["status"])
-        known["checks"] = tuple(Check(**each) for each in known["checks"])
-        known["answers"] = tuple(Answer(**each) for each in known["answers"])
-        known["cell_seconds"] = tuple(known["cell_seconds"])
-        return cls(**known)
 
-
-def document(results: Sequence[Result], made: str, machine: str) -> dict[str, Any]:
-    """What `results.json` holds; `results.schema.json` beside this module describes it."""
+def results_document(results: Sequence[Result], made: str, machine: str) -> dict[str, Any]:
+    """The content of `results.json`; `results.schema.json` beside this module describes it."""
     return {"schema": SCHEMA, "made": made, "machine": machine, "results": [each.as_json() for each in results]}

@@ -1,177 +1,213 @@
-"""An executed notebook as one page that can be read offline, with nothing in it that could run or load.
+"""The pages of a report: the index, the comparison of models, and one page for each notebook.
 
-Models and students wrote much of it. nbconvert makes the HTML, then all of that HTML goes through bleach, which keeps
-what is on its list and drops the rest; the page's policy forbids scripts and outside hosts a second time.
+The templates escape everything; a page contains no script and loads nothing.
 """
 
 from __future__ import annotations
 
-import html
-import json
-import re
-from itertools import count
-from typing import TYPE_CHECKING, Any
+import base64
+import multiprocessing
+import signal
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
 
-import nbformat
-from bleach.css_sanitizer import CSSSanitizer
-from bleach.sanitizer import Cleaner
-from nbconvert import HTMLExporter
+import jinja2
 
-from coursekit.report import frame
-from coursekit.report.job import MB, Result, Status
+from labkit.files import write_atomically
+from labkit.listing import shown
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from pathlib import Path
+    from collections.abc import Iterable, Sequence
+    from multiprocessing.pool import Pool
 
-LONGEST = 60_000  # characters of one text output; more is cut, and it is said
-PICTURE = 8 * MB
-MOST_OUTPUTS = 500
-WIDGET = "application/vnd.jupyter.widget-view+json"
-SHOWN = {"text/html", "text/markdown", "text/latex", "text/plain", "image/png", "image/jpeg", "image/svg+xml", WIDGET}
-LIVE = "An interactive part: it works in the live notebook only."
-FRAME = re.compile(r"(?is)<iframe\b.*?(</iframe\s*>|\Z)")
+    from coursekit.report.job import Result
+    from labkit.plots import Picture
 
-TAGS = (
-    "a abbr article b blockquote br caption code col colgroup dd del details div dl dt em h1 h2 h3 h4 h5 h6 hr i img "
-    "ins kbd li ol p pre q s samp section small span strong sub summary sup table tbody td tfoot th thead tr u ul var"
-)
-EVERYWHERE = {"class", "id", "title", "lang", "dir", "style", "role"}
-FURTHER = {"a": {"href"}, "img": {"alt", "width", "height", "src"}, "ol": {"start"}}
-FURTHER |= {tag: {"colspan", "rowspan", "scope", "align"} for tag in ("td", "th")}
-PICTURES = re.compile(r"data:image/(png|jpeg|gif|webp|svg\+xml);base64,[A-Za-z0-9+/=\s]*\Z")
-STYLES = [
-    "color background background-color border border-left border-right border-top border-bottom border-radius",
-    "border-collapse border-color border-style border-width font font-family font-size font-style font-weight",
-    "line-height margin margin-left margin-right margin-top margin-bottom max-width min-width padding padding-left",
-    "padding-right padding-top padding-bottom text-align text-decoration vertical-align white-space width height",
-    "overflow-wrap",
-]
-CUT = "papermill-error-cell-tag"
+PAGE_SECONDS = 60.0
+# nbconvert keeps some memory of each page, so its process is replaced now and then.
+PAGES_PER_PROCESS = 50
 
 
-def render(path: Path, result: Result, *, code: bool, back: str) -> str:
-    """The page of an executed notebook. Raises ValueError where the file is no notebook."""
-    try:
-        notebook = nbformat.reads(path.read_text(encoding="utf-8"), as_version=4)
-    except (nbformat.reader.NotJSONError, nbformat.ValidationError, AttributeError, KeyError, TypeError) as error:
-        raise ValueError(f"{path.name} is no notebook ({type(error).__name__})") from error
-    notebook.cells = [_plain(cell) for cell in notebook.cells if _wanted(cell, code)]
-    notebook.metadata.pop("widgets", None)
-    exporter = HTMLExporter(
-        template_name="basic",
-        exclude_input=not code,
-        exclude_input_prompt=True,
-        exclude_output_prompt=True,
-        exclude_anchor_links=True,
-        embed_images=False,  # a path in a student's text must not fetch a file of this machine
+def _templates() -> jinja2.Environment:
+    found = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(Path(__file__).with_name("templates")),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
     )
-    body, _ = exporter.from_notebook_node(notebook)
-    return frame.page(_title(result), f"{_head(result)}<article>{clean(body)}</article>", back=back)
+    found.filters["b64"] = lambda data: base64.b64encode(data).decode()
+    return found
 
 
-def clean(body: str) -> str:
-    """HTML that only says something: no script, no frame, no form, no address from which something would be loaded."""
-    cleaner = Cleaner(
-        tags=TAGS.split(),
-        attributes=_allowed,
-        protocols={"http", "https", "mailto", "data"},
-        strip=True,
-        css_sanitizer=CSSSanitizer(allowed_css_properties=" ".join(STYLES).split()),
-    )
-    # What stands in a script or a style is no text: bleach would leave it as such.
-    body = re.sub(r"(?is)<(script|style|iframe|svg|template)\b.*?(</\1\s*>|\Z)", "", body)
-    cleaned = str(cleaner.clean(body))
-    cleaned = re.sub(r"<(/?)h([1-5])\b", lambda found: f"<{found[1]}h{int(found[2]) + 1}", cleaned)
-    cleaned = re.sub(r"(?s)<a>(.*?)</a>", r"\1", cleaned)  # its address led out of the report
-    numbers = count(1)
-    opening = '<div class="scroll" role="region" tabindex="0" aria-label="Table {}"><table'
-    cleaned = re.sub(r"<table\b", lambda _: opening.format(next(numbers)), cleaned)
-    return cleaned.replace("</table>", "</table></div>")
+TEMPLATES = _templates()
 
 
-def _allowed(tag: str, name: str, value: str) -> bool:
-    """Whether an attribute stays: a picture is inside the page, and a link does not carry a page of its own."""
-    if tag == "img" and name == "src":
-        return PICTURES.match(value) is not None
-    if tag == "a" and name == "href":
-        return value.startswith(("#", "http://", "https://", "mailto:"))
-    if name == "style" and re.search(r"url|image|[\\@]", value, re.IGNORECASE):  # what could name an address
-        return False
-    return name in EVERYWHERE or name in FURTHER.get(tag, ())
+def index_page(results: Sequence[Result], made: str, machine: str, comparisons: Sequence[tuple[str, str]] = ()) -> str:
+    """The page that links all others: for a class a table student by exercise, then a row for each run.
 
-
-def _wanted(cell: Any, code: bool) -> bool:
-    tags = cell.metadata.get("tags", [])
-    return CUT not in tags and cell.cell_type != "raw" and (code or "injected-parameters" not in tags)
-
-
-def _plain(cell: Any) -> Any:
-    """A cell whose outputs can be read without the notebook's own front end, and are not too long."""
-    cell.source = _short(cell.source)
-    if cell.cell_type == "code":
-        kept = [plain for output in cell.outputs[:MOST_OUTPUTS] for plain in _output(output)]
-        if len(cell.outputs) > MOST_OUTPUTS:
-            kept.append(_said(f"{len(cell.outputs) - MOST_OUTPUTS} further outputs are only in the notebook."))
-        cell.outputs = kept
-    return cell
-
-
-def _output(output: Any) -> Iterator[Any]:
-    """What of an output a page can show; words stand for the rest."""
-    if output.output_type == "stream":
-        output.text = _short(output.text)
-    elif output.output_type == "error":
-        output.traceback = [_short(line) for line in output.traceback[:200]]
-    else:
-        output.data = {kind: _fit(kind, value) for kind, value in output.data.items() if kind in SHOWN}
-        if WIDGET in output.data or not output.data:
-            yield _said(LIVE)
-            return
-    yield output
-
-
-def _fit(kind: str, value: Any) -> Any:
-    """A representation that is not too long; HTML is left out rather than cut in the middle."""
-    text = value if isinstance(value, str) else json.dumps(value)
-    if kind.startswith("image/"):
-        return text if len(text) < PICTURE else ""
-    if kind == "text/html" and len(text) > 5 * LONGEST:
-        return '<p class="aside">A long output: it is in the notebook.</p>'
-    return _short(text) if kind != "text/html" else FRAME.sub(f'<p class="aside">{LIVE}</p>', text)
-
-
-def _short(text: str) -> str:
-    if len(text) <= LONGEST:
-        return text
-    return f"{text[:LONGEST]}\n[cut off here: {len(text) - LONGEST:,} more characters are in the notebook]"
-
-
-def _said(words: str) -> Any:
-    return nbformat.v4.new_output("display_data", data={"text/html": f'<p class="aside">{html.escape(words)}</p>'})
-
-
-def _title(result: Result) -> str:
-    return f"{result.student}: {result.notebook}" if result.student else result.notebook
-
-
-def _head(result: Result) -> str:
-    """What the run was, above the notebook."""
-    latency = result.latency
-    pairs = [
-        ("Status", str(result.status)),
-        ("Cells", f"{result.cells_run} of {result.cells}"),
-        ("Time", f"{result.seconds:.1f} s"),
-        ("Model", result.model),
-        ("Source", result.source),
+    `comparisons` are the titles and addresses of the pages that compare models.
+    """
+    passed = sum(result.passed for result in results)
+    models = sorted({result.model for result in results})
+    students = _students(results)
+    facts: list[tuple[str, object]] = [
+        ("Runs", len(results)),
+        ("Ran to the end", passed),
+        ("Did not", len(results) - passed),
     ]
-    if result.checks:
-        pairs.append(("Exercises passed", f"{result.checks_passed} of {len(result.checks)}"))
-    if latency.ttft_p50 is not None and latency.ttft_p95 is not None:
-        pairs.append(("First token p50, p95", f"{latency.ttft_p50:.2f} s, {latency.ttft_p95:.2f} s"))
-    notes = []
-    if result.status is not Status.PASSED:
-        notes.append(f"{str(result.status).capitalize()}. {result.detail}")
-    if result.first_try:
-        notes.append(f"This is the second try. The first one: {result.first_try}")
-    return frame.facts(pairs) + "".join(f'<p class="note">{html.escape(note)}</p>' for note in notes)
+    facts += [("Students", len(students))] if students else []
+    facts += [("Made", made), ("Models" if len(models) > 1 else "Model", ", ".join(models) or "none")]
+    return TEMPLATES.get_template("index.html").render(
+        title="Report of the workbook",
+        back="",
+        machine=machine,
+        facts=facts,
+        results=results,
+        students=students,
+        exercises=sorted({check.exercise for result in results for check in result.checks}),
+        comparisons=comparisons,
+        remarks=list(map(_remarks, results)),
+    )
+
+
+def _students(results: Sequence[Result]) -> list[dict[str, object]]:
+    """A row of the class table for each student."""
+    by_student: dict[str, list[Result]] = {}
+    for result in results:
+        if result.student:
+            by_student.setdefault(result.student, []).append(result)
+    return [
+        {
+            "name": name,
+            "results": own,
+            "done": {check.exercise: check.passed for result in own for check in result.checks},
+            "first_error": _first_error(own),
+        }
+        for name, own in by_student.items()
+    ]
+
+
+def _first_error(results: Sequence[Result]) -> str:
+    """The first run that did not pass, else the first exercise that did not."""
+    for result in results:
+        if not result.passed:
+            return f"{result.notebook}: {result.status}, {result.detail}"
+    missing = [check for result in results for check in result.checks if not check.passed]
+    return f"{missing[0].exercise}: {missing[0].missing}" if missing else ""
+
+
+def _remarks(result: Result) -> str:
+    remarks = [] if result.passed else [result.detail]
+    remarks += [f"second try; first: {result.first_try}"] if result.first_try else []
+    return "; ".join(filter(None, remarks))
+
+
+def comparable(results: Iterable[Result]) -> list[list[Result]]:
+    """The runs of the same notebook, of one student or of the course, with more than one model."""
+    found: dict[tuple[str, str], dict[tuple[str, str], Result]] = {}
+    for result in results:
+        found.setdefault((result.student, result.notebook), {})[result.model, result.base_url] = result
+    return [list(each.values()) for each in found.values() if len(each) > 1]
+
+
+def compare_page(results: Sequence[Result], machine: str) -> str:
+    """A page with a column for each model: first-token times and rates, on the same axes for all models."""
+    models = [result.model for result in results]
+    names = [
+        result.model if models.count(result.model) == 1 else f"{result.model} at {shown(result.base_url)}"
+        for result in results
+    ]
+    longest = max((answer.ttft or 0 for result in results for answer in result.answers), default=0)
+    fastest = max((answer.rate or 0 for result in results for answer in result.answers), default=0)
+    pictures = [_pictures(name, each, longest, fastest, machine) for name, each in zip(names, results, strict=True)]
+    student = f"{results[0].student}: " if results[0].student else ""
+    return TEMPLATES.get_template("compare.html").render(
+        title=f"{student}{results[0].notebook}, models side by side",
+        back="index.html",
+        machine=machine,
+        columns=list(zip(names, results, pictures, strict=True)),
+    )
+
+
+def _pictures(name: str, result: Result, longest: float, fastest: float, machine: str) -> list[Picture]:
+    first = [answer.ttft for answer in result.answers if answer.ttft is not None]
+    rates = [answer.rate for answer in result.answers if answer.rate is not None]
+    source = f"{result.model} · {result.source} · {machine}"
+    pictures = []
+    if first:
+        pictures.append(_scatter(first, longest, "first token (s)", f"First-token times of {name}", source))
+    if first and rates:  # an answer of one token has no rate
+        pictures.append(_scatter(rates, fastest, "tokens per second", f"Tokens per second of {name}", source))
+    return pictures
+
+
+def _scatter(values: Sequence[float], most: float, label: str, title: str, source: str) -> Picture:
+    """A dot for each answer in the order of the run, and a line at the median; `most` is the end of the axis."""
+    from statistics import median
+
+    from matplotlib.ticker import MaxNLocator
+
+    from labkit.plots.picture import BLUE, ORANGE, Picture, footer, tidy
+
+    middle = median(values)
+    picture = Picture(5.6, 2.8, f"{title}: {len(values)} dots in the order of the answers, median {middle:.3g}.")
+    axes = picture.add_subplot()
+    axes.plot(range(1, len(values) + 1), values, "o", color=BLUE, alpha=0.6)
+    axes.axhline(middle, color=ORANGE, linestyle="--", label=f"median {middle:.3g}")
+    axes.set(xlabel=f"answer (n = {len(values)})", ylabel=label, ylim=(0, most * 1.1))
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+    axes.legend(frameon=False)
+    tidy(axes)
+    footer(picture, source)
+    return picture
+
+
+class Renderer:
+    """Makes the pages of notebooks in a process of its own, so that one that takes too long can be ended.
+
+    Use it in a `with` block.
+    """
+
+    def __init__(self, *, code: bool, seconds: float = PAGE_SECONDS) -> None:
+        self.code, self.seconds = code, seconds
+        self._pool = _start_pool()
+
+    def write_page(self, result: Result, target: Path, back: str) -> Result:
+        """Write the page of a result; returns it with the page's path, or with the reason why there is none."""
+        if not result.executed:
+            return result
+        try:
+            problem = self._pool.apply_async(_write_page, (result, target, self.code, back)).get(self.seconds)
+        except multiprocessing.TimeoutError:  # also when the process died
+            problem = f"it took more than {self.seconds:g} s"
+            self._pool.terminate()
+            self._pool = _start_pool()
+        if problem:
+            return replace(result, detail=f"{result.detail} (no page: {problem})".strip())
+        return replace(result, page=str(target))
+
+    def __enter__(self) -> Renderer:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._pool.terminate()
+        self._pool.join()
+
+
+def _start_pool() -> Pool:
+    # Ctrl-C reaches all processes of a terminal; only the report itself shall handle it.
+    ignore = (signal.SIGINT, signal.SIG_IGN)
+    return multiprocessing.get_context("spawn").Pool(1, signal.signal, ignore, maxtasksperchild=PAGES_PER_PROCESS)
+
+
+def _write_page(result: Result, target: Path, code: bool, back: str) -> str:
+    """Make one page; returns what went wrong."""
+    from coursekit.report.notebook_page import notebook_page
+
+    try:
+        write_atomically(target, notebook_page(Path(result.executed), result, code=code, back=back))
+    except Exception as error:  # a notebook may contain anything
+        return f"{type(error).__name__}: {error}"[:200]
+    return ""

@@ -1,119 +1,120 @@
-"""Run a command under limits, in the care of a supervisor process; whatever it started is ended with it."""
+"""Run a command under limits: a supervisor process watches it, and ends everything that it started."""
 
 from __future__ import annotations
 
+import contextlib
 import json
-import os
 import subprocess
 import sys
 import threading
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING
 
-from coursekit.report.job import Limits
+from coursekit.report.job import RunLimits
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
 
 @dataclass(frozen=True)
-class Order:
-    """A command, where it runs and with what; `place` is the folder that is its own, `progress` a file in it.
+class Command:
+    """A command for the sandbox. `folder` is the run's own folder; `log` and `progress` are files in it.
 
-    `guarded` sets the limits of memory, files, processes and the user; the time holds in any case.
+    `restricted` limits memory, files and processes; the limit of time always applies. `user` is a user id.
     """
 
     command: tuple[str, ...]
     cwd: str
     environ: dict[str, str]
-    place: str
+    folder: str
     log: str
     progress: str
-    limits: Limits = field(default_factory=Limits)
-    guarded: bool = True
-    account: int | None = None
+    limits: RunLimits = field(default_factory=RunLimits)
+    restricted: bool = True
+    user: int | None = None
 
     @classmethod
-    def read(cls, line: str | bytes) -> Order:
-        """What `line` wrote."""
+    def from_line(cls, line: str | bytes) -> Command:
+        """Read the line that `as_line` wrote."""
         values = json.loads(line)
-        values["limits"] = Limits(**values["limits"])
+        values["limits"] = RunLimits(**values["limits"])
         values["command"] = tuple(values["command"])
         return cls(**values)
 
-    def line(self) -> str:
+    def as_line(self) -> str:
         """One line of JSON."""
         return json.dumps(asdict(self)) + "\n"
 
 
 @dataclass(frozen=True)
-class Ended:
-    """How a command ended: by itself (`limit` is empty), or which limit it met. `told` means that we gave it up."""
+class Exit:
+    """How a command ended. `limit` is the limit that it exceeded, empty where it ended by itself."""
 
     limit: str = ""
     detail: str = ""
     code: int | None = None
     seconds: float = 0.0
     peak_memory: int = 0
-    told: bool = False
+    cancelled: bool = False
 
 
-class Crew:
-    """The supervisors that work for this process; to end them all is safe from any thread."""
+class Supervisors:
+    """The supervisors that this process has started; `cancel` is safe from any thread."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._working: set[subprocess.Popen[str]] = set()
-        self._over = False
+        self._running: set[subprocess.Popen[str]] = set()
+        self._cancelled = False
 
-    def join(self, process: subprocess.Popen[str]) -> None:
-        """Count one in; when all is over already it is ended at once."""
+    @contextlib.contextmanager
+    def running(self, process: subprocess.Popen[str]) -> Iterator[None]:
+        """Count a supervisor in for the block; after `cancel` it is ended at once, and at the end in any case."""
         with self._lock:
-            self._working.add(process)
-            if self._over:
-                _let_go(process)
+            self._running.add(process)
+            if self._cancelled:
+                _release(process)
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._running.discard(process)
+            _release(process)
 
-    def leave(self, process: subprocess.Popen[str]) -> None:
-        """Count one out."""
+    def cancel(self) -> None:
+        """Let all of them end their commands."""
         with self._lock:
-            self._working.discard(process)
-
-    def end(self) -> None:
-        """Let all of them end what they run."""
-        with self._lock:
-            self._over = True
-            for process in self._working:
-                _let_go(process)
+            self._cancelled = True
+            for process in self._running:
+                _release(process)
 
 
-def run(order: Order, say: Callable[[str], None] = lambda _: None, crew: Crew | None = None) -> Ended:
-    """Run an order to its end; `say` is told each line of its progress. Never raises for what the command does."""
-    command = [sys.executable, "-P", "-m", "coursekit.report.supervisor"]
+def run_command(
+    command: Command, on_progress: Callable[[str], None] = lambda _: None, supervisors: Supervisors | None = None
+) -> Exit:
+    """Run a command to its end; `on_progress` gets each new count of cells ("2/5").
+
+    Raises nothing for what the command does.
+    """
+    arguments = [sys.executable, "-P", "-m", "coursekit.report.supervisor"]
+    ended = Exit("supervisor", "the supervisor process ended by itself")
     with subprocess.Popen(
-        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, encoding="utf-8", env=dict(os.environ)
+        arguments, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, encoding="utf-8"
     ) as process:
         assert process.stdin
         assert process.stdout
-        process.stdin.write(order.line())
+        process.stdin.write(command.as_line())
         process.stdin.flush()
-        if crew:
-            crew.join(process)
-        ended = Ended("supervisor", "the process that watches runs ended by itself")
-        try:
+        with (supervisors or Supervisors()).running(process):
             for line in process.stdout:
-                told = json.loads(line)
-                if "ended" in told:
-                    ended = Ended(**told["ended"])
+                message = json.loads(line)
+                if "ended" in message:
+                    ended = Exit(**message["ended"])
                 else:
-                    say(str(told["progress"]))
-        finally:
-            if crew:
-                crew.leave(process)
-            _let_go(process)
+                    on_progress(str(message["progress"]))
     return ended
 
 
-def _let_go(process: subprocess.Popen[str]) -> None:
-    """Close the line by which a supervisor knows that somebody still waits for it."""
+def _release(process: subprocess.Popen[str]) -> None:
+    """Close a supervisor's standard input: it then ends its command."""
     if process.stdin and not process.stdin.closed:
         process.stdin.close()

@@ -1,11 +1,11 @@
-"""The process between a run and whoever asked for it: sets limits, watches, and leaves nothing behind.
+"""The process between the report and a run: it sets limits, watches, and leaves no process behind.
 
-`python -m coursekit.report.supervisor` reads an order from the first line of its standard input. When that
-input ends, whoever asked is gone, and so the run ends too. It writes a line of JSON when the run gets to another
-cell, and a last one when it has ended.
+`python -m coursekit.report.supervisor` reads a command from the first line of its standard input. When that input is
+closed, the report is gone or has cancelled the run, so the run is ended. It writes one line of JSON at each new cell,
+and a last one at the end.
 
-On Linux nothing gets out of its sight: what loses its parent becomes a child of its own. On macOS such a process can
-get away; there and on Windows memory and processes are not bounded by the system, only looked at.
+On Linux no process escapes: one that loses its parent becomes a child of the supervisor. On macOS such a process can
+escape; there and on Windows the system does not limit memory and processes, they are only checked.
 """
 
 from __future__ import annotations
@@ -27,172 +27,168 @@ from typing import TYPE_CHECKING
 
 import psutil
 
-from coursekit.report import accounts, reach
-from coursekit.report.sandbox import Ended, Order
+from coursekit.report import isolation
+from coursekit.report.sandbox import Command, Exit
 from labkit.errors import LabError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from coursekit.report.job import Limits
-
-LOOK = 0.25
-# A folder is walked less often than processes are looked at: that costs more.
-FOLDER_LOOK = 2.0
-# An address space holds much that is never used: this many times the memory.
-SPACE = 4
-# Who watches and ends runs has to get at a processor while a run holds them all.
+CHECK_SECONDS = 0.25
+# Walking through a folder costs more than a look at the processes.
+FOLDER_CHECK_SECONDS = 2.0
+# A process reserves much more address space than it uses.
+ADDRESS_SPACE_FACTOR = 4
+# The supervisor must get a processor even while the run uses all of them.
 NICE = 10
 _COUNT = re.compile(rb"\d+/\d+")
-_PARENT_DEATH, _SUBREAPER, _NO_NEW_PRIVILEGES = 1, 36, 38  # PR_SET_PDEATHSIG and so on
+_PR_SET_PDEATHSIG, _PR_SET_CHILD_SUBREAPER, _PR_SET_NO_NEW_PRIVS = 1, 36, 38
 
 
 def main() -> int:
-    """Run one order to its end."""
-    order = Order.read(_first_line())
-    gone = threading.Event()
+    """Run one command to its end."""
+    # Not sys.stdin: its lock, held by the thread that waits for its end, would block the exit.
+    with open(0, "rb", buffering=0, closefd=False) as file:
+        command = Command.from_line(file.readline())
+    cancelled = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda *_: gone.set())
+        signal.signal(number, lambda *_: cancelled.set())
     try:
-        ended = supervise(order, gone)
+        ended = supervise(command, cancelled)
     except (OSError, LabError, subprocess.SubprocessError) as error:
-        ended = Ended("start", str(error))
-    if gone.is_set():
-        shutil.rmtree(order.place, ignore_errors=True)
-        ended = replace(ended, told=True)
+        ended = Exit("start", str(error))
+    if cancelled.is_set():
+        shutil.rmtree(command.folder, ignore_errors=True)
+        ended = replace(ended, cancelled=True)
     with contextlib.suppress(BrokenPipeError):
-        _say({"ended": asdict(ended)})
+        _write_message({"ended": asdict(ended)})
     return 0
 
 
-def supervise(order: Order, gone: threading.Event) -> Ended:
-    """Start the command, watch it until it ends or has to be ended, and end what it left."""
+def supervise(command: Command, cancelled: threading.Event) -> Exit:
+    """Start the command, watch it until it ends or exceeds a limit, and end what it left."""
     start = time.monotonic()
     if sys.platform == "linux":
-        _prctl(_SUBREAPER, 1)
-        if order.account is not None:
-            reach.open_way([*reach.needed(), Path(order.place)], order.account)
-    process = _start(order)
-    if sys.platform == "linux" and order.guarded:
+        _prctl(_PR_SET_CHILD_SUBREAPER, 1)
+        if command.user is not None:
+            isolation.make_reachable([*isolation.needed_folders(), Path(command.folder)], command.user)
+    process = _start(command)
+    if sys.platform == "linux" and command.restricted:
         with contextlib.suppress(OSError):  # it may have ended
-            Path(f"/proc/{process.pid}/oom_score_adj").write_text("1000")  # short of memory, the system ends this first
-    threading.Thread(target=_until_alone, args=(gone,), daemon=True).start()
-    watch = _Watch(order)
+            # When memory is short, Linux kills this process first.
+            Path(f"/proc/{process.pid}/oom_score_adj").write_text("1000")
+    threading.Thread(target=_wait_for_closed_input, args=(cancelled,), daemon=True).start()
+    watch = _Watch(command)
     try:
-        while (limit := watch.met()) is None:
-            if gone.is_set():
-                limit = Ended()
+        while (ended := watch.exceeded()) is None:
+            if cancelled.is_set():
+                ended = Exit()
                 break
             with contextlib.suppress(subprocess.TimeoutExpired):
-                process.wait(LOOK)
-                limit = Ended(code=process.returncode)
+                process.wait(CHECK_SECONDS)
+                ended = Exit(code=process.returncode)
                 break
     finally:
-        _end_all(order)
-    return replace(limit, seconds=time.monotonic() - start, peak_memory=watch.peak)
+        _kill_all(command)
+    return replace(ended, seconds=time.monotonic() - start, peak_memory=watch.peak)
 
 
 class _Watch:
-    """Looks at a run again and again: what it uses, and how far it is."""
+    """Checks again and again what a run uses, and passes on its progress."""
 
-    def __init__(self, order: Order) -> None:
-        self.order = order
-        self.until = time.monotonic() + order.limits.seconds
-        self.next_folder = 0.0
+    def __init__(self, command: Command) -> None:
+        self.command = command
+        self.deadline = time.monotonic() + command.limits.seconds
+        self.next_folder_check = 0.0
         self.peak = 0
         self.progress = b""
 
-    def met(self) -> Ended | None:
-        """The limit that is met now, if one is."""
-        limits = self.order.limits
-        self._tell()
-        if time.monotonic() > self.until:
-            return Ended("time", f"more than {limits.seconds:g} s for the whole notebook")
-        tree = _tree()
-        memory = sum(map(_memory, tree))
-        if memory > limits.memory:  # counted for each, though forks share it: look again, which takes longer
-            memory = sum(map(_own_memory, tree))
-        self.peak = max(self.peak, memory)
-        if not self.order.guarded:
-            return None
-        if len(tree) > limits.processes:
-            return Ended("processes", f"more than {limits.processes} processes")
+    def exceeded(self) -> Exit | None:
+        """The limit that is exceeded now, if one is."""
+        limits = self.command.limits
+        self._pass_on_progress()
+        if time.monotonic() > self.deadline:
+            return Exit("time", f"more than {limits.seconds:g} s for the whole notebook")
+        processes = _processes()
+        memory = sum(map(_memory, processes))
         if memory > limits.memory:
-            return Ended("memory", f"more than {limits.memory / 2**20:.0f} MB of memory")
-        if time.monotonic() > self.next_folder:
-            self.next_folder = time.monotonic() + FOLDER_LOOK
-            if _size(Path(self.order.place), limits.folder) > limits.folder:
-                return Ended("files", f"more than {limits.folder / 2**20:.0f} MB of files")
+            memory = sum(_memory(each, exact=True) for each in processes)
+        self.peak = max(self.peak, memory)
+        if not self.command.restricted:
+            return None
+        if len(processes) > limits.processes:
+            return Exit("processes", f"more than {limits.processes} processes")
+        if memory > limits.memory:
+            return Exit("memory", f"more than {limits.memory / 2**20:.0f} MB of memory")
+        if time.monotonic() > self.next_folder_check:
+            self.next_folder_check = time.monotonic() + FOLDER_CHECK_SECONDS
+            if _folder_size(Path(self.command.folder), limits.folder) > limits.folder:
+                return Exit("files", f"more than {limits.folder / 2**20:.0f} MB of files")
         return None
 
-    def _tell(self) -> None:
-        """Pass on how far the run is, when that has changed.
+    def _pass_on_progress(self) -> None:
+        """Send the count of cells when it has changed.
 
-        The file is not trusted to be short, or a file; and it is shown on a terminal, so only a count passes.
+        A student's code can write this file. It may be long or a pipe, and it is shown on the instructor's terminal:
+        so only a count is passed on.
         """
         with contextlib.suppress(OSError):
-            handle = os.open(self.order.progress, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0))
+            handle = os.open(self.command.progress, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0))
             try:
-                said = os.read(handle, 40)
+                content = os.read(handle, 40)
             finally:
                 os.close(handle)
-            if _COUNT.fullmatch(said) and said != self.progress:
-                self.progress = said
-                _say({"progress": said.decode()})
+            if _COUNT.fullmatch(content) and content != self.progress:
+                self.progress = content
+                _write_message({"progress": content.decode()})
 
 
-def _start(order: Order) -> subprocess.Popen[bytes]:
+def _start(command: Command) -> subprocess.Popen[bytes]:
     """Start the command in a session of its own, with its limits set before its first instruction."""
-    user = {} if order.account is None else {"user": order.account, "group": order.account, "extra_groups": []}
-    with Path(order.log).open("wb") as log:
+    user = {} if command.user is None else {"user": command.user, "group": command.user, "extra_groups": []}
+    with Path(command.log).open("wb") as log:
         return subprocess.Popen(  # type: ignore[call-overload, no-any-return]
-            order.command,
-            cwd=order.cwd,
-            env=order.environ,
+            command.command,
+            cwd=command.cwd,
+            env=command.environ,
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=log,
             start_new_session=sys.platform != "win32",
-            # Only one thread runs in this process as yet, so that code between fork and exec is safe.
-            preexec_fn=_limiting(order) if sys.platform != "win32" else None,
+            # This process has only one thread so far, so running code between fork and exec is safe.
+            preexec_fn=_limit_function(command) if sys.platform != "win32" else None,
             umask=0o077 if sys.platform != "win32" else -1,
             **user,
         )
 
 
-def _limiting(order: Order) -> Callable[[], None]:
-    """What the new process does with itself before it becomes the command."""
-    assert sys.platform != "win32"  # which has neither fork nor limits: nobody asks there
+def _limit_function(command: Command) -> Callable[[], None]:
+    """A function that the new process calls before it becomes the command."""
+    assert sys.platform != "win32"
     import resource
 
-    limits, here = order.limits, sys.platform == "linux"
-    bounds = _bounds(limits, own_account=order.account is not None) if order.guarded else {}
+    limits = command.limits
+    bounds = {}
+    if command.restricted:
+        bounds = {resource.RLIMIT_FSIZE: limits.file_size, resource.RLIMIT_CORE: 0}
+        if sys.platform == "linux":
+            # RLIMIT_NPROC counts all threads of the user, not only this run's.
+            others = 0 if command.user is not None else _threads_of(os.getuid())
+            bounds[resource.RLIMIT_AS] = ADDRESS_SPACE_FACTOR * limits.memory
+            bounds[resource.RLIMIT_NPROC] = others + limits.threads
 
     def limit() -> None:
         for kind, bound in bounds.items():
             _, hard = resource.getrlimit(kind)
-            most = bound if hard == resource.RLIM_INFINITY else min(bound, hard)
-            resource.setrlimit(kind, (most, most))
-        if here:
-            _prctl(_PARENT_DEATH, signal.SIGKILL)
-            if order.guarded:
-                _prctl(_NO_NEW_PRIVILEGES, 1)
+            value = bound if hard == resource.RLIM_INFINITY else min(bound, hard)
+            resource.setrlimit(kind, (value, value))
+        if sys.platform == "linux":
+            _prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+            if command.restricted:
+                _prctl(_PR_SET_NO_NEW_PRIVS, 1)
                 os.nice(NICE)
 
     return limit
-
-
-def _bounds(limits: Limits, *, own_account: bool) -> dict[int, int]:
-    """The limits that the system itself keeps; processes are counted for a user, so others of that user count too."""
-    if sys.platform == "win32":
-        return {}
-    import resource
-
-    bounds = {resource.RLIMIT_FSIZE: limits.file_size, resource.RLIMIT_CORE: 0}
-    if sys.platform == "linux":
-        others = 0 if own_account else _threads_of(os.getuid())
-        bounds |= {resource.RLIMIT_AS: SPACE * limits.memory, resource.RLIMIT_NPROC: others + limits.threads}
-    return bounds
 
 
 def _threads_of(user: int) -> int:
@@ -200,89 +196,67 @@ def _threads_of(user: int) -> int:
     return sum(each.info["num_threads"] or 0 for each in found if each.info["uids"] and each.info["uids"].real == user)
 
 
-def _tree() -> list[psutil.Process]:
-    """Every process that came of the run."""
+def _processes() -> list[psutil.Process]:
+    """Every process of the run."""
     found: list[psutil.Process] = psutil.Process().children(recursive=True)
     return found
 
 
-def _memory(process: psutil.Process) -> int:
-    """What a process holds for itself: what it shares with files does not count."""
+def _memory(process: psutil.Process, *, exact: bool = False) -> int:
+    """The memory of a process in bytes, without the pages that it shares with files.
+
+    Pages shared with its forks count fully, unless `exact` counts its share of them, which takes longer.
+    """
     try:
+        if exact:
+            used = process.memory_full_info()
+            return int(getattr(used, "pss", used.uss))
         used = process.memory_info()
     except psutil.Error:
         return 0
     return int(used.rss - getattr(used, "shared", 0))
 
 
-def _own_memory(process: psutil.Process) -> int:
-    """The same with a share of what several processes hold together."""
-    try:
-        used = process.memory_full_info()
-    except psutil.Error:
-        return 0
-    return int(getattr(used, "pss", used.uss))
-
-
-def _size(folder: Path, enough: int) -> int:
-    """The bytes of the files below a folder; stops counting soon after `enough`."""
+def _folder_size(folder: Path, enough: int) -> int:
+    """The bytes on disk of the files below a folder; stops counting soon after `enough`."""
     total = 0.0
-    for place, _, names in os.walk(folder):
+    for parent, _, names in os.walk(folder):
         for name in names:
             with contextlib.suppress(OSError):
-                found = Path(place, name).lstat()
-                # A file with holes in it takes less than its length.
+                found = Path(parent, name).lstat()
+                # A sparse file takes less than its length.
                 total += getattr(found, "st_blocks", found.st_size / 512) * 512
         if total > enough:
             break
     return int(total)
 
 
-def _end_all(order: Order) -> None:
-    """Kill the run's processes until none is left: first all are stopped, so that none starts another meanwhile."""
-    give_up = time.monotonic() + 30
-    while time.monotonic() < give_up:
-        if order.account is not None:
-            accounts.end_all(order.account)
-        left = _tree()
-        for each in left:
-            with contextlib.suppress(psutil.Error):
-                each.suspend()
-        for each in left:
-            with contextlib.suppress(psutil.Error):
-                each.kill()
-        _reap()
-        if not _tree():
+def _kill_all(command: Command) -> None:
+    """Kill the run's processes until none is left. First all are suspended, so that none starts another meanwhile."""
+    deadline = time.monotonic() + 30
+    while time.monotonic() < deadline:
+        if command.user is not None:
+            isolation.kill_processes_of(command.user)
+        left = _processes()
+        for action in (psutil.Process.suspend, psutil.Process.kill):
+            for each in left:
+                with contextlib.suppress(psutil.Error):
+                    action(each)
+        if sys.platform != "win32":  # collect the exit status of children, orphans included, so that they disappear
+            with contextlib.suppress(ChildProcessError):
+                while os.waitpid(-1, os.WNOHANG)[0]:
+                    pass
+        if not _processes():
             return
         time.sleep(0.02)
 
 
-def _reap() -> None:
-    """Take note of children that have ended, so that they vanish; the orphans among them are ours too."""
-    if sys.platform == "win32":
-        return
-    with contextlib.suppress(ChildProcessError):
-        while os.waitpid(-1, os.WNOHANG)[0]:
-            pass
-
-
-def _until_alone(gone: threading.Event) -> None:
-    """Wait until the standard input ends: nobody waits for this run any more."""
+def _wait_for_closed_input(cancelled: threading.Event) -> None:
+    """Wait until the standard input is closed: nobody waits for this run any more."""
     with contextlib.suppress(OSError):
         while os.read(0, 4096):
             pass
-    gone.set()
-
-
-def _first_line() -> bytes:
-    """The order; not through sys.stdin, which a thread that waits for the end of the input would hold at exit."""
-    line = b""
-    while not line.endswith(b"\n"):
-        piece = os.read(0, 65536)  # nothing follows the line, so nothing of it is lost
-        if not piece:
-            raise SystemExit("no order came")
-        line += piece
-    return line
+    cancelled.set()
 
 
 def _prctl(option: int, value: int) -> None:
@@ -290,7 +264,7 @@ def _prctl(option: int, value: int) -> None:
         raise OSError(f"prctl({option}) failed")
 
 
-def _say(value: dict[str, object]) -> None:
+def _write_message(value: dict[str, object]) -> None:
     print(json.dumps(value), flush=True)
 
 

@@ -6,14 +6,14 @@ from typing import TYPE_CHECKING, Any
 
 import nbformat
 
-from coursekit.report.job import MB, Job, Limits
+from coursekit.report.job import MB, Job, RunLimits
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from foundry_mock import MockEndpoint
 
-LIMITS = Limits(cell_seconds=30, seconds=120, memory=1024 * MB)
+LIMITS = RunLimits(cell_seconds=30, seconds=120, memory=1024 * MB)
 ASK = """from labkit import connect, stream
 lab = connect()
 answer = stream(lab, "Count to 5.")

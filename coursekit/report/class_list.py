@@ -1,12 +1,13 @@
-"""The list of a class, from YAML or CSV: who, which folder, which notebook, parameters, model, endpoint.
+"""The list of a class, from YAML or CSV: student, folder, notebook, parameters, model, endpoint.
 
-CSV has a line of names first; a parameter has a column of its own, `parameters.seed`. YAML is a list of mappings, and
-`parameters` is a mapping there. A mistake is named with its row before anything runs.
+In CSV the first line names the columns; a parameter has its own column, `parameters.seed`. YAML is a list of mappings,
+where `parameters` is a mapping. A mistake is reported with its line before anything runs.
 """
 
 from __future__ import annotations
 
 import csv
+import io
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -22,10 +23,10 @@ PREFIX = "parameters."
 
 @dataclass(frozen=True)
 class Row:
-    """One row; `where` names it in messages."""
+    """One row; `where` is its place in the list, for messages. Without a list it is empty."""
 
-    where: str
-    student: str
+    where: str = ""
+    student: str = ""
     folder: Path | None = None
     notebook: str | None = None
     model: str | None = None
@@ -34,33 +35,33 @@ class Row:
 
 
 def read(path: Path) -> list[Row]:
-    """The rows of a file. Raises WorkbookError for a file that is not there, and for the first row that is wrong."""
-    readers = {".csv": _csv, ".yaml": _yaml, ".yml": _yaml}
-    if path.suffix.lower() not in readers:
+    """The rows of a list. Raises WorkbookError for a file that cannot be read, and for the first wrong row."""
+    parsers = {".csv": _parse_csv, ".yaml": _parse_yaml, ".yml": _parse_yaml}
+    parse = parsers.get(path.suffix.lower())
+    if parse is None:
         raise WorkbookError(f"{path.name} is neither YAML nor CSV", fix="name it .yaml or .csv")
     try:
-        text = path.read_text(encoding="utf-8-sig")
+        text = path.read_bytes().decode("utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
-        raise WorkbookError(
-            f"{path} cannot be read ({error})", fix="check the name; the file is to be UTF-8"
-        ) from error
-    rows = [_row(where, values, path.resolve().parent) for where, values in readers[path.suffix.lower()](text, path)]
+        raise WorkbookError(f"{path} cannot be read ({error})", fix="check the name; save the file as UTF-8") from error
+    rows = [_row(where, values, path.resolve().parent) for where, values in parse(text, path.name)]
     if not rows:
         raise WorkbookError(f"{path.name} has no rows", fix="write a row for each student")
     seen: dict[tuple[object, ...], str] = {}
     for row in rows:
-        same = (row.student, row.folder, row.notebook, row.model, row.endpoint, str(row.parameters))
-        if same in seen:
-            raise WorkbookError(f"{row.where} says the same as {seen[same]}", fix="remove one of them")
-        seen[same] = row.where
+        content = (row.student, row.folder, row.notebook, row.model, row.endpoint, str(row.parameters))
+        if content in seen:
+            raise WorkbookError(f"{row.where} is the same as {seen[content]}", fix="remove one of them")
+        seen[content] = row.where
     return rows
 
 
-def _csv(text: str, path: Path) -> Iterator[tuple[str, dict[str, Any]]]:
-    reader = csv.DictReader(text.splitlines(), restkey="", strict=True)
+def _parse_csv(text: str, file: str) -> Iterator[tuple[str, dict[str, Any]]]:
+    # newline="" leaves line ends to csv: str.splitlines would also split at U+2028, for example.
+    reader = csv.DictReader(io.StringIO(text, newline=""), restkey="", strict=True)
     try:
         for values in reader:
-            where = f"{path.name}, line {reader.line_num}"
+            where = f"{file}, line {reader.line_num}"
             if "" in values:
                 raise WorkbookError(f"{where} has more values than the first line has names", fix="check its commas")
             found: dict[str, Any] = {name.strip(): (value or "").strip() for name, value in values.items()}
@@ -68,10 +69,10 @@ def _csv(text: str, path: Path) -> Iterator[tuple[str, dict[str, Any]]]:
             found["parameters"] = {name.removeprefix(PREFIX): value for name, value in parameters.items() if value}
             yield where, found
     except csv.Error as error:
-        raise WorkbookError(f"{path.name}, line {reader.line_num} is no CSV ({error})", fix="check it") from error
+        raise WorkbookError(f"{file}, line {reader.line_num} is not CSV ({error})", fix="check its quotes") from error
 
 
-def _yaml(text: str, path: Path) -> Iterator[tuple[str, dict[str, Any]]]:
+def _parse_yaml(text: str, file: str) -> Iterator[tuple[str, dict[str, Any]]]:
     import yaml
 
     fix = "write a list: - student: ..., folder: ..."
@@ -79,13 +80,13 @@ def _yaml(text: str, path: Path) -> Iterator[tuple[str, dict[str, Any]]]:
         node = yaml.compose(text, Loader=yaml.SafeLoader)
         values = yaml.safe_load(text)
     except (yaml.YAMLError, RecursionError) as error:
-        raise WorkbookError(f"{path.name} is no YAML ({error})", fix=fix) from error
+        raise WorkbookError(f"{file} is not YAML ({error})", fix=fix) from error
     if not isinstance(values, list) or not isinstance(node, yaml.SequenceNode):
-        raise WorkbookError(f"{path.name} is no list", fix=fix)
+        raise WorkbookError(f"{file} is not a list", fix=fix)
     for each, part in zip(values, node.value, strict=True):
-        where = f"{path.name}, line {part.start_mark.line + 1}"
+        where = f"{file}, line {part.start_mark.line + 1}"
         if not isinstance(each, dict):
-            raise WorkbookError(f"{where} is no mapping", fix=fix)
+            raise WorkbookError(f"{where} is not a mapping", fix=fix)
         yield where, {str(name): value for name, value in each.items()}
 
 
@@ -96,30 +97,32 @@ def _row(where: str, values: dict[str, Any], home: Path) -> Row:
         raise WorkbookError(f"{where} has an unknown column {unknown[0]!r}", fix=f"the columns are {names}")
     parameters = values.get("parameters") or {}
     if not isinstance(parameters, dict):
-        raise WorkbookError(f"{where}: parameters is no mapping of names to values", fix="write name: value")
+        raise WorkbookError(f"{where}: parameters is not a mapping of names to values", fix="write name: value")
     text = {name: _text(where, name, values.get(name)) for name in COLUMNS if name != "parameters"}
     folder = _folder(where, text["folder"], home) if text["folder"] else None
     student = text["student"] or (folder.name if folder else "")
     if not student and not text["model"] and not text["endpoint"]:
-        raise WorkbookError(f"{where} names neither a student nor a folder nor a model", fix="fill it in or remove it")
+        raise WorkbookError(f"{where} has no student, folder or model", fix="fill it in or remove it")
     return Row(where, student, folder, text["notebook"], text["model"], text["endpoint"], parameters)
 
 
 def _text(where: str, name: str, value: Any) -> str | None:
-    """A value as text; YAML makes numbers of some."""
+    """A value as text; YAML reads some of them as numbers."""
     if value is None or isinstance(value, str | int):
         return str(value).strip() or None if value is not None else None
-    raise WorkbookError(f"{where}: {name} is {value!r}, which is no text", fix='put it in quotes: "..."')
+    raise WorkbookError(f"{where}: {name} is {value!r}, which is not text", fix='put it in quotes: "..."')
 
 
 def _folder(where: str, name: str, home: Path) -> Path:
-    """A student's folder, which lies below the list's own: a list from elsewhere must not name any folder it likes."""
+    """A student's folder. It must be below the list's own folder, so that a list from elsewhere cannot name any path.
+
+    A link counts as the folder that it leads to.
+    """
     folder = (home / name).resolve()
     if folder == home or not folder.is_relative_to(home):
         fix = f"put the students' folders beside the list, below {home.name}"
-        raise WorkbookError(f"{where}: the folder {name} lies outside the list's own folder", fix=fix)
+        raise WorkbookError(f"{where}: the folder {name} is outside the list's own folder", fix=fix)
     if not folder.is_dir():
-        raise WorkbookError(
-            f"{where}: there is no folder {name}", fix="check its name; it is looked up beside the list"
-        )
+        fix = "check its name; it is looked up beside the list"
+        raise WorkbookError(f"{where}: there is no folder {name}", fix=fix)
     return folder
