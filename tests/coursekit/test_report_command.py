@@ -1,39 +1,37 @@
-"""`python lab.py report` from the command line: what it refuses, what it writes, a class, a kill and a new start."""
+"""`python lab.py report` from the command line: refused options, the files that it writes, a class, interruptions."""
 
 from __future__ import annotations
 
-import contextlib
+import concurrent.futures
 import json
 import os
 import signal
 import subprocess
 import sys
+import threading
 import time
-from dataclasses import replace
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
 import jsonschema
 import psutil
 import pytest
 
-from coursekit import cli, sidecar
+from coursekit import cli
 from coursekit.errors import WorkbookError
-from coursekit.report import classroom
+from coursekit.report import workers
+from coursekit.report.command import finished
 from coursekit.report.job import Job, Result, Status
-from coursekit.report.journal import Journal
-from foundry_mock import Behaviour, Fault, MockEndpoint
-from labkit.connection import Connection, Source
-from labkit.errors import StreamError
-from labkit.streaming import stream_sync
+from foundry_mock import Behaviour, MockEndpoint
+from labkit.files import append_line
 from tests.conftest import ROOT
 from tests.support import reports
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from concurrent.futures import Future
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
-CHECK = "from coursekit import check\ncheck('01.3', lambda answer: answer.choices[0].finish_reason {} 'length')"
+posix = pytest.mark.skipif(sys.platform == "win32", reason="signals of this kind are POSIX's")
 
 
 @pytest.fixture
@@ -44,8 +42,8 @@ def mock(monkeypatch: pytest.MonkeyPatch) -> Iterator[MockEndpoint]:
         yield endpoint
 
 
-def results(out: Path) -> list[dict[str, Any]]:
-    """What results.json says, after its schema has been held to it."""
+def read_results(out: Path) -> list[dict[str, Any]]:
+    """The results in results.json, after a check against its schema."""
     document = json.loads((out / "results.json").read_text(encoding="utf-8"))
     schema = json.loads((ROOT / "coursekit/report/results.schema.json").read_text(encoding="utf-8"))
     jsonschema.validate(document, schema)
@@ -53,117 +51,101 @@ def results(out: Path) -> list[dict[str, Any]]:
     return found
 
 
-def result(**changes: Any) -> Result:
-    return replace(Result("k", "", "a", "m", "u", "s", {}, Status.PASSED), **changes)
+def write_class(folder: Path, cells: dict[str, list[str]]) -> list[str]:
+    """A folder for each student, a list and the course's notebook; returns the command's arguments."""
+    for name, sources in cells.items():
+        reports.write(folder / name / "01_a.ipynb", *sources)
+    (folder / "list.csv").write_text("\n".join(["folder", *cells, ""]), encoding="utf-8")
+    original = reports.write(folder / "course" / "01_a.ipynb", "1")
+    return ["report", str(original), "--matrix", str(folder / "list.csv"), "--out", str(folder / "out")]
+
+
+def wait_until(condition: Callable[[], object], seconds: float = 60) -> None:
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
 
 
 @pytest.mark.parametrize(
-    ("arguments", "said"),
+    ("arguments", "message"),
     [
-        (["99"], "there is no notebook 99"),
-        (["nothing.ipynb"], "there is no notebook nothing.ipynb"),
-        (["01", "-p", "sed=1"], "no notebook that is to run has a parameter 'sed'"),
-        (["01", "-p", "seed=x"], "parameter 'seed' is 'x'"),
-        (["01", "-p", "seed"], "'seed' is no parameter"),
+        (["99"], "here is no notebook 99"),
+        (["nothing.ipynb"], "here is no notebook nothing.ipynb"),
+        (["01", "-p", "sed=1"], "No notebook that is to run has a parameter 'sed'"),
+        (["01", "-p", "seed=x"], "Parameter 'seed' is 'x'"),
+        (["01", "-p", "seed"], "'seed' is not a parameter"),
         (["--matrix", "nothing.csv"], "nothing.csv cannot be read"),
         (["01", "--workers", "0"], "at least one worker"),
         (["01", "--model", "unheard-of"], "has no model 'unheard-of'"),
     ],
 )
-def test_clear_errors(
-    arguments: list[str], said: str, mock: MockEndpoint, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+def test_a_mistake_is_reported_before_anything_runs(
+    arguments: list[str], message: str, mock: MockEndpoint, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Before anything runs, and with the step that mends it."""
     assert cli.main(["report", *arguments, "--out", str(tmp_path / "out")]) == 1
-    shown = capsys.readouterr().err
-    assert said in shown
-    assert "To mend it" in shown
+    printed = capsys.readouterr().err
+    assert message in printed
+    assert "Fix: " in printed
     assert not (tmp_path / "out").exists()
     assert mock.counters.started == 0
 
 
-def test_sidecar(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A line for each answer, whole or broken, with no text of it; none where nobody asked or none can be written."""
-    place = tmp_path / "side.jsonl"
-    with MockEndpoint() as endpoint:
-        lab = Connection(endpoint.base_url, endpoint.model, Source.BASE_URL)
-        with lab:
-            list(stream_sync(lab, "Count to 5."))
-            assert list(tmp_path.glob("*.jsonl")) == []
-            monkeypatch.setenv(sidecar.VARIABLE, str(place))
-            list(stream_sync(lab, "Count to 5."))
-            endpoint.fail(Fault.DROP)
-            with pytest.raises(StreamError):
-                list(stream_sync(lab, "Count to 5."))
-            monkeypatch.setenv(sidecar.VARIABLE, str(tmp_path))
-            list(stream_sync(lab, "Count to 5."))
-    whole, broken = map(json.loads, place.read_text(encoding="utf-8").splitlines())
-    assert (whole["kind"], whole["ended"], whole["counted"]) == ("answer", "finished", "tokens")
-    assert (whole["base_url"], whole["model"]) == (endpoint.base_url, endpoint.model)
-    assert 0 < whole["ttft"] < whole["e2e"]
-    assert broken["ended"] == "dropped"
-    assert {"kind", "base_url", "model", "ttft", "e2e", "tokens", "counted", "ended"} == set(whole) == set(broken)
-
-
-def test_journal(tmp_path: Path) -> None:
-    """What was noted comes back, around a line that a kill tore."""
-    journal = Journal(tmp_path / "j.jsonl")
-    assert journal.finished() == {}
-    first = result(key="1", detail="ü\n", checks=(), seconds=1.5)
-    journal.add(first)
-    with journal.path.open("a", encoding="utf-8") as file:
+def test_the_journal_is_read_around_a_line_that_a_kill_cut_short(tmp_path: Path) -> None:
+    journal = tmp_path / "journal.jsonl"
+    assert finished(journal) == {}
+    first, second = reports.result(key="1", detail="ü\u2028\n"), reports.result(key="3", checks=())
+    append_line(journal, first.as_json())
+    with journal.open("a", encoding="utf-8") as file:
         file.write('{"key": "2", "stud')
-    journal.add(result(key="3"))
-    assert journal.finished() == {"1": first, "3": result(key="3")}
-    assert len(journal.path.read_text(encoding="utf-8").splitlines()) == 3
+    append_line(journal, second.as_json())
+    append_line(journal, {"key": "4"})
+    assert finished(journal) == {"1": first, "3": second}
 
 
-def test_width_and_cap() -> None:
-    """Never more at once than asked for, nor on one endpoint; a slow endpoint does not hold up the others."""
-    from concurrent.futures import ThreadPoolExecutor
-    from threading import Lock
-
+def test_jobs_never_exceed_the_workers_or_the_cap_of_an_endpoint(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The slow endpoint answers only after all others have finished, so it must not hold them up."""
     jobs = [Job(f"{number}.ipynb", "slow" if number < 6 else f"fast-{number % 2}", "m", "s") for number in range(14)]
-    running: list[str] = []
-    most: dict[str, int] = {}
-    lock = Lock()
+    all_fast_done = threading.Event()
+    fast_done: list[Job] = []
+    at_once: list[int] = []
+    slow_at_once: list[int] = []
+
+    def wait(running: dict[Any, Job], **options: Any) -> Any:
+        at_once.append(len(running))
+        slow_at_once.append(sum(job.base_url == "slow" for job in running.values()))
+        return concurrent.futures.wait(running, **options)
 
     def work(job: Job) -> Result:
-        with lock:
-            running.append(job.base_url)
-            most["all"] = max(most.get("all", 0), len(running))
-            most[job.base_url] = max(most.get(job.base_url, 0), running.count(job.base_url))
-        time.sleep(0.2 if job.base_url == "slow" else 0.02)
-        with lock:
-            running.remove(job.base_url)
+        if job.base_url == "slow":
+            assert all_fast_done.wait(60)
+        else:
+            fast_done.append(job)
+        if len(fast_done) == 8:
+            all_fast_done.set()
         if job.notebook == "3.ipynb":
             raise OSError("the worker is gone")
-        return result(key=job.notebook)
+        return reports.result(key=job.notebook)
 
+    monkeypatch.setattr(workers, "wait", wait)
     with ThreadPoolExecutor(14) as pool:
-
-        def submit(job: Job) -> Future[Result]:
-            return pool.submit(work, job)
-
-        done = list(classroom.finish(jobs, submit, width=4, per_endpoint=2))
-    assert (most["all"], most["slow"]) == (4, 2)
+        done = list(workers.run_all(jobs, lambda job: pool.submit(work, job), at_once=4, per_endpoint=2))
+    assert (max(at_once), max(slow_at_once)) == (4, 2)
     assert {job.notebook for job, _ in done} == {job.notebook for job in jobs}
-    assert [job.base_url for job, _ in done][-1] == "slow"
     assert [each.detail for _, each in done if each.status is Status.LOST] == ["OSError: the worker is gone"]
 
 
-@pytest.mark.lane
-@pytest.mark.notebook
-def test_own_notebooks(mock: MockEndpoint, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """All run although one fails; each has its notebook and page; two models are put side by side; exit status 1."""
+@pytest.mark.e2e
+def test_all_notebooks_run_although_one_fails(
+    mock: MockEndpoint, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     good = reports.write(
-        tmp_path / "01_good.ipynb", "print(seed)", reports.ASK, CHECK.format("!="), parameters="seed: int = 1"
+        tmp_path / "01_good.ipynb", "print(seed)", reports.ASK, reports.RIGHT, parameters="seed: int = 1"
     )
     bad = reports.write(tmp_path / "02_bad.ipynb", "raise ValueError('<b>')")
     out = tmp_path / "out"
-    paths = [str(bad), str(good)]
-    assert cli.main(["report", *paths, "-p", "seed=4", "--out", str(out), "--cell-seconds", "60"]) == 1
-    first, second = results(out)
+    assert cli.main(["report", str(bad), str(good), "-p", "seed=4", "--out", str(out), "--cell-seconds", "60"]) == 1
+    first, second = read_results(out)
     assert (first["status"], first["detail"]) == ("failed", "cell 1: ValueError: <b>")
     assert first["first_try"]
     assert (second["status"], second["parameters"], second["checks"][0]["passed"]) == ("passed", {"seed": 4}, True)
@@ -174,90 +156,76 @@ def test_own_notebooks(mock: MockEndpoint, tmp_path: Path, capsys: pytest.Captur
         assert (out / each["page"]).is_file()
         assert (out / each["executed"]).is_file()
         assert f'href="{each["page"]}"' in index
-    said = capsys.readouterr().out
-    assert "[1/2] 02_bad: failed at the second try" in said
-    assert "1 of 2 passed" in said
+    printed = capsys.readouterr().out
+    assert "[1/2] 02_bad: failed at the second try" in printed
+    assert "1 of 2 passed" in printed
 
 
-@pytest.mark.lane
-@pytest.mark.notebook
+@pytest.mark.e2e
 @pytest.mark.usefixtures("mock")
 @pytest.mark.timeout(600)
-@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere the system bounds neither memory nor processes")
-def test_class(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """An endless loop, a fork bomb, a hog and a flood hurt nobody else; the table says who has what."""
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux limits memory and processes")
+def test_hostile_rows_of_a_class_hurt_nobody_else(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     cells = {
-        "anna": [CHECK.format("!="), reports.ASK],
-        "bomb": [reports.BOMB],
-        "hog": [reports.HOG],
-        "bo": [CHECK.format("=="), reports.ASK],
+        "anna": [reports.RIGHT, reports.ASK],
+        "bomb": [reports.FORK_BOMB],
+        "hog": [reports.MEMORY_HOG],
+        "bo": [reports.WRONG, reports.ASK],
         "loop": [reports.LOOP],
         "flood": [reports.FLOOD],
-        "clara": [CHECK.format("!="), reports.ASK],
+        "clara": [reports.RIGHT, reports.ASK],
     }
-    for name, sources in cells.items():
-        reports.write(tmp_path / name / "01_a.ipynb", *sources)
+    arguments = write_class(tmp_path, cells)
     (tmp_path / "nobody").mkdir()
-    (tmp_path / "list.csv").write_text("folder\n" + "\n".join([*cells, "nobody"]) + "\n", encoding="utf-8")
-    original = reports.write(tmp_path / "course" / "01_a.ipynb", "1")
-    arguments = ["report", str(original), "--matrix", str(tmp_path / "list.csv"), "--out", str(tmp_path / "out")]
+    with (tmp_path / "list.csv").open("a", encoding="utf-8") as file:
+        file.write("nobody\n")
     assert cli.main([*arguments, "--workers", "2", "--cell-seconds", "30", "--memory", "1024"]) == 1
-    status = {each["student"]: each["status"] for each in results(tmp_path / "out")}
+    status = {each["student"]: each["status"] for each in read_results(tmp_path / "out")}
     assert list(status) == [*cells, "nobody"]
     assert {status[name] for name in ("anna", "bo", "clara")} == {"passed"}
     assert (status["loop"], status["nobody"]) == ("timed out", "missing")
     assert {status[name] for name in ("bomb", "hog", "flood")} <= {"stopped", "kernel died"}
-    index = (tmp_path / "out" / "index.html").read_text(encoding="utf-8")
-    assert "Who has passed which exercise" in index
+    assert "Which exercises each student has passed" in (tmp_path / "out" / "index.html").read_text(encoding="utf-8")
     assert "3 of 8 passed" in capsys.readouterr().out
-    # Nothing is run a second time, but what has changed since.
+    # The second time only the changed notebook runs.
     reports.write(tmp_path / "loop" / "01_a.ipynb", "1")
     cli.main([*arguments, "--workers", "2"])
-    said = capsys.readouterr().out
-    assert "7 of 8 runs are finished already; 1 are left" in said
-    assert "4 of 8 passed" in said
+    printed = capsys.readouterr().out
+    assert "7 of 8 runs are finished already; 1 are left" in printed
+    assert "4 of 8 passed" in printed
 
 
-@pytest.mark.lane
-@pytest.mark.notebook
-@pytest.mark.skipif(sys.platform == "win32", reason="SIGKILL is POSIX's")
-def test_killed_and_started_again(mock: MockEndpoint, tmp_path: Path) -> None:
-    """In the middle, without a chance to tidy up: nothing goes on running, and nothing finished runs again."""
+@pytest.mark.e2e
+@posix
+def test_a_killed_report_leaves_no_process_and_continues(mock: MockEndpoint, tmp_path: Path) -> None:
+    """SIGKILL in the middle: no finished row runs a second time."""
+    sleep = f"import time\nmark = '{tmp_path.name}'\ntime.sleep(4)"
     names = ["anna", "bo", "clara"]
-    for name in names:
-        ask = reports.ASK.replace("Count to 5.", f"Count to 5 for {name}.")
-        reports.write(tmp_path / name / "01_a.ipynb", ask, f"import time\nmark = '{tmp_path.name}'\ntime.sleep(4)")
-    (tmp_path / "list.yaml").write_text("\n".join(f"- folder: {name}" for name in names), encoding="utf-8")
-    original = reports.write(tmp_path / "course" / "01_a.ipynb", "1")
-    out = tmp_path / "out"
-    arguments = ["report", str(original), "--matrix", str(tmp_path / "list.yaml"), "--out", str(out)]
-    command = [sys.executable, "-m", "coursekit", *arguments]
+    cells = {name: [reports.ASK.replace("Count to 5.", f"Count to 5 for {name}."), sleep] for name in names}
+    command = [sys.executable, "-m", "coursekit", *write_class(tmp_path, cells)]
     with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout
         line = next(line for line in process.stdout if line.startswith("[1/3]"))
         assert "passed" in line
-        until = time.monotonic() + 60
-        while mock.counters.started < 2 and time.monotonic() < until:  # the second one is under way
-            time.sleep(0.1)
+        wait_until(lambda: mock.counters.started >= 2)  # the second row runs
         children = psutil.Process(process.pid).children(recursive=True)
         process.send_signal(signal.SIGKILL)
     assert len(children) >= 2
     _, alive = psutil.wait_procs(children, timeout=30)
     assert alive == []
-    asked = mock.counters.started
-    again = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False, timeout=200)
-    assert again.returncode == 0, again.stdout + again.stderr
-    assert "1 of 3 runs are finished already; 2 are left" in again.stdout
-    assert mock.counters.started == asked + 2
-    assert [each["status"] for each in results(out)] == ["passed"] * 3
+    started = mock.counters.started
+    second = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False, timeout=200)
+    assert second.returncode == 0, second.stdout + second.stderr
+    assert "1 of 3 runs are finished already; 2 are left" in second.stdout
+    assert mock.counters.started == started + 2
+    assert [each["status"] for each in read_results(tmp_path / "out")] == ["passed"] * 3
 
 
-@pytest.mark.lane
-@pytest.mark.notebook
+@pytest.mark.e2e
+@posix
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-@pytest.mark.skipif(sys.platform == "win32", reason="signals of this kind are POSIX's")
-def test_ended_by_hand(mock: MockEndpoint, tmp_path: Path, number: signal.Signals) -> None:
-    """Ctrl-C ends what runs at once, writes what there is, and leaves no folder behind."""
+@pytest.mark.usefixtures("mock")
+def test_an_interrupted_report_writes_its_pages_and_leaves_nothing(tmp_path: Path, number: signal.Signals) -> None:
     quick, slow = (
         reports.write(tmp_path / f"{name}.ipynb", source) for name, source in {"a": "1", "b": reports.LOOP}.items()
     )
@@ -266,32 +234,25 @@ def test_ended_by_hand(mock: MockEndpoint, tmp_path: Path, number: signal.Signal
     with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True, env=environ) as process:
         assert process.stdout
         assert next(line for line in process.stdout if line.startswith("[1/2] a: passed"))
-        time.sleep(3)
+        wait_until(lambda: [*tmp_path.glob("labkit-run-*/out/progress")])  # the second one runs
         children = psutil.Process(process.pid).children(recursive=True)
         process.send_signal(number)
         assert process.wait(60) == 130
     _, alive = psutil.wait_procs(children, timeout=10)
     assert alive == []
-    assert [each["status"] for each in results(tmp_path / "out")] == ["passed"]
+    assert [each["status"] for each in read_results(tmp_path / "out")] == ["passed"]
     assert list(tmp_path.glob("labkit-run-*")) == []
-    assert mock.counters.started == 0
 
 
-@pytest.mark.lane
-@pytest.mark.notebook
+@pytest.mark.e2e
 @pytest.mark.usefixtures("mock")
 @pytest.mark.timeout(600)
 @pytest.mark.filterwarnings("ignore::ResourceWarning", "ignore::DeprecationWarning")
-def test_dask(tmp_path: Path) -> None:
-    """Two workers of a cluster give the same results as this machine alone; a cluster that is not there is an error."""
+def test_a_dask_cluster_gives_the_same_results(tmp_path: Path) -> None:
     from distributed import LocalCluster
 
-    cells = {"anna": [CHECK.format("!="), reports.ASK], "bo": ["1 / 0"], "clara": [CHECK.format("=="), reports.ASK]}
-    for name, sources in cells.items():
-        reports.write(tmp_path / name / "01_a.ipynb", *sources)
-    (tmp_path / "list.csv").write_text("folder\n" + "\n".join(cells) + "\n", encoding="utf-8")
-    original = reports.write(tmp_path / "course" / "01_a.ipynb", "1")
-    arguments = ["report", str(original), "--matrix", str(tmp_path / "list.csv")]
+    cells = {"anna": [reports.RIGHT, reports.ASK], "bo": ["1 / 0"], "clara": [reports.WRONG, reports.ASK]}
+    arguments = write_class(tmp_path, cells)
     cluster = LocalCluster(
         n_workers=2,
         threads_per_worker=1,
@@ -299,28 +260,22 @@ def test_dask(tmp_path: Path) -> None:
         dashboard_address=None,
         local_directory=str(tmp_path / "dask"),
     )
+    found = []
     with cluster:
-        at = ["--scheduler", cluster.scheduler_address]
-        assert cli.main([*arguments, "--out", str(tmp_path / "there"), *at]) == 1
-    assert cli.main([*arguments, "--out", str(tmp_path / "here"), "--workers", "2"]) == 1
-    told = [
-        [(each["student"], each["status"], each["detail"], each["checks"], each["cells_run"]) for each in results(out)]
-        for out in (tmp_path / "there", tmp_path / "here")
-    ]
-    assert told[0] == told[1]
-    assert [each[1] for each in told[0]] == ["passed", "failed", "passed"]
+        for options in (["--scheduler", cluster.scheduler_address], ["--workers", "2", "--fresh"]):
+            assert cli.main([*arguments, *options]) == 1
+            names = ("student", "status", "detail", "checks", "cells_run")
+            found.append([[each[name] for name in names] for each in read_results(tmp_path / "out")])
+    assert found[0] == found[1]
+    assert [each[1] for each in found[0]] == ["passed", "failed", "passed"]
 
 
-@pytest.mark.lane
+@pytest.mark.e2e
 @pytest.mark.filterwarnings("ignore::ResourceWarning", "ignore::DeprecationWarning")
-def test_cluster_that_is_not_there(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(classroom, "DASK_SECONDS", 1)
-    with pytest.raises(WorkbookError, match="no Dask scheduler"), classroom.cluster("tcp://127.0.0.1:9"):
+def test_a_missing_cluster_or_dask_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(workers, "DASK_SECONDS", 1)
+    with pytest.raises(WorkbookError, match="No Dask scheduler"), workers.dask_workers("tcp://127.0.0.1:9"):
         pass
-    with contextlib.suppress(ImportError):
-        monkeypatch.setitem(sys.modules, "distributed", None)
-        with (
-            pytest.raises(WorkbookError, match="the package distributed"),
-            classroom.cluster("tcp://127.0.0.1:9"),
-        ):
-            pass
+    monkeypatch.setitem(sys.modules, "distributed", None)
+    with pytest.raises(WorkbookError, match="the package distributed"), workers.dask_workers("tcp://127.0.0.1:9"):
+        pass

@@ -1,4 +1,4 @@
-"""One notebook in a process of its own: what it did, what it may use, and that nothing of it stays behind."""
+"""One notebook in a process of its own: its result, its limits, and that no process or file of it is left."""
 
 from __future__ import annotations
 
@@ -7,18 +7,17 @@ import json
 import os
 import sys
 import threading
-import time
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import nbformat
 import psutil
 import pytest
 
 from coursekit.errors import WorkbookError
-from coursekit.report import accounts, collect, reach, sandbox
-from coursekit.report.job import MB, Job, Limits, Result, Status
+from coursekit.report import collect, isolation, sandbox
+from coursekit.report.job import MB, Job, Result, Status
 from coursekit.report.run import run
 from foundry_mock import Fault, MockEndpoint
 from tests.support import reports
@@ -26,8 +25,8 @@ from tests.support import reports
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-pytestmark = [pytest.mark.lane, pytest.mark.notebook]
-ROOT = os.name != "nt" and os.geteuid() == 0
+linux = pytest.mark.skipif(sys.platform != "linux", reason="needs limits and processes as Linux has them")
+IS_ROOT = sys.platform != "win32" and os.geteuid() == 0
 
 
 @pytest.fixture(scope="module")
@@ -41,28 +40,36 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path / "students" / "Åsa"
 
 
-def left(mark: str) -> list[psutil.Process]:
-    """The processes that carry a mark in their environment."""
+def processes_of_runs() -> list[psutil.Process]:
+    """The processes that still have the variables of a run."""
     found = []
     for process in psutil.process_iter():
         with contextlib.suppress(psutil.Error, OSError):
-            if process.environ().get("LABKIT_SIDECAR", "").startswith(mark):
+            if process.environ().get("LABKIT_SIDECAR", "").startswith("/tmp/labkit-run-"):
                 found.append(process)
     return found
 
 
-def test_good_run(mock: MockEndpoint, folder: Path) -> None:
-    """Its cells, its executed notebook, its answers from the endpoint, its checks, and how far it was."""
-    check = "from coursekit import check\ncheck('01.3', lambda answer: answer.choices[0].finish_reason != 'length')"
-    notebook = reports.write(
-        folder / "01_a.ipynb", "print(seed, base_url)", reports.ASK, check, parameters="seed: int = 1"
+@pytest.mark.e2e
+@pytest.mark.parametrize("trusted", [True, False], ids=["trusted", "sandboxed"])
+def test_a_result_has_cells_checks_answers_and_the_executed_notebook(
+    mock: MockEndpoint, folder: Path, trusted: bool
+) -> None:
+    """As root, a sandboxed run has a user of its own, which must be able to write the sidecar too.
+
+    The answer of a scripted endpoint inside the lesson is not counted.
+    """
+    other = "from foundry_mock import MockEndpoint\nother = MockEndpoint().start()\n" + reports.ASK.replace(
+        "connect()", "connect(base_url=other.base_url)"
     )
-    said: list[str] = []
-    job = reports.job(notebook, mock, parameters={"seed": 5, "base_url": mock.base_url})
-    result = run(job, said.append)
+    cells = ["print(seed, base_url)", reports.ASK, other, reports.RIGHT]
+    notebook = reports.write(folder / "01_a.ipynb", *cells, parameters="seed: int = 1")
+    progress: list[str] = []
+    job = reports.job(notebook, mock, parameters={"seed": 5, "base_url": mock.base_url}, trusted=trusted)
+    result = run(job, progress.append)
     assert (result.status, result.detail, result.first_try) == (Status.PASSED, "", "")
-    assert (result.cells, result.cells_run, len(result.cell_seconds)) == (4, 4, 4)
-    assert said[-1] == "4/4"
+    assert (result.cells, result.cells_run, len(result.cell_seconds)) == (5, 5, 5)
+    assert progress[-1] == "5/5"
     assert result.peak_memory > 10 * MB
     (answer,) = result.answers
     assert answer.ttft is not None
@@ -75,120 +82,106 @@ def test_good_run(mock: MockEndpoint, folder: Path) -> None:
     assert str(folder) not in Path(result.executed).read_text(encoding="utf-8")
 
 
-def test_answers_of_others_do_not_count(mock: MockEndpoint, folder: Path) -> None:
-    """A scripted endpoint inside a lesson has speeds of its own choice."""
-    first = "from foundry_mock import MockEndpoint\nother = MockEndpoint().start()\n"
-    other = reports.ASK.replace("lab = connect()", f"{first}lab = connect(base_url=other.base_url)")
-    result = run(reports.job(reports.write(folder / "a.ipynb", other), mock))
-    assert (result.status, result.answers) == (Status.PASSED, ())
+DEAF_LOOP = "import signal, time\nsignal.signal(signal.SIGINT, signal.SIG_IGN)\nwhile True:\n    time.sleep(1)"
+WRITE_FILES = "import time\nfor n in range(1000):\n    open(f'{n}', 'wb').write(b'x' * 10_000_000)\n    time.sleep(0.1)"
 
 
-def test_failing_cell(mock: MockEndpoint, folder: Path) -> None:
-    """Which cell, which error; what ran before it is kept."""
-    result = run(reports.job(reports.write(folder / "a.ipynb", "print(1)", "1 / 0", "print(3)"), mock))
-    assert (result.status, result.detail) == (Status.FAILED, "cell 2: ZeroDivisionError: division by zero")
-    assert (result.cells_run, result.cells) == (2, 3)
-    assert "division by zero" in Path(result.executed).read_text(encoding="utf-8")
+@pytest.mark.e2e
+@pytest.mark.parametrize(
+    ("cells", "limits", "status", "detail"),
+    [
+        (["print(1)", "1 / 0", "print(3)"], {}, "failed", "cell 2: ZeroDivisionError: division by zero"),
+        (["1", reports.LOOP], {"cell_seconds": 3}, "timed out", "cell 2: more than 3 s for one cell"),
+        (["1", DEAF_LOOP], {"cell_seconds": 3}, "timed out", "cell 2: more than 3 s for one cell"),
+        (["import time\ntime.sleep(2)"] * 20, {"seconds": 8}, "stopped", "more than 8 s for the whole notebook"),
+        (["import os\nos._exit(1)"], {}, "kernel died", "cell 1: the kernel ended by itself"),
+        pytest.param([reports.FORK_BOMB], {}, "stopped|kernel died", "cell 1", marks=linux),
+        pytest.param([reports.MEMORY_HOG], {}, "stopped|kernel died", "cell 1", marks=linux),
+        pytest.param([reports.FLOOD], {}, "stopped|kernel died", "cell 1", marks=linux),
+        pytest.param(["open('big', 'wb').write(bytes(30_000_000))"], {}, "failed", "File too large", marks=linux),
+        pytest.param([WRITE_FILES], {}, "stopped", "cell 1/1: more than 50 MB of files", marks=linux),
+    ],
+    ids=["error", "loop", "deaf_loop", "long", "exit", "fork_bomb", "memory_hog", "flood", "big_file", "many_files"],
+)
+def test_a_run_that_ends_badly_says_why_and_leaves_no_process(
+    mock: MockEndpoint, folder: Path, cells: list[str], limits: dict[str, float], status: str, detail: str
+) -> None:
+    values: dict[str, Any] = {"file_size": 20 * MB, "folder": 50 * MB} | limits
+    notebook = reports.write(folder / "a.ipynb", *cells)
+    result = run(reports.job(notebook, mock, limits=replace(reports.LIMITS, **values)))
+    assert result.status in status.split("|"), result.detail
+    assert detail in result.detail
+    assert processes_of_runs() == []
+    if status == "failed" and len(cells) == 3:
+        assert (result.cells_run, result.cells) == (2, 3)
+        assert "division by zero" in Path(result.executed).read_text(encoding="utf-8")
 
 
-def test_second_try(mock: MockEndpoint, folder: Path) -> None:
-    """What fails once is tried once more, and that is said; what fails twice has failed."""
-    ask = reports.ASK.replace("Count", "Please count")
-    notebook = reports.write(folder / "a.ipynb", ask)
+@pytest.mark.e2e
+def test_the_limit_of_time_holds_for_trusted_notebooks_too(mock: MockEndpoint, folder: Path) -> None:
+    limits = replace(reports.LIMITS, seconds=4)
+    result = run(reports.job(reports.write(folder / "a.ipynb", reports.LOOP), mock, limits=limits, trusted=True))
+    assert (result.status, "4 s for the whole notebook" in result.detail) == (Status.STOPPED, True)
+
+
+@pytest.mark.e2e
+def test_a_failed_run_is_tried_once_more(mock: MockEndpoint, folder: Path) -> None:
+    notebook = reports.write(folder / "a.ipynb", reports.ASK)
     mock.fail(Fault.DROP)
-    again = run(reports.job(notebook, mock, retries=1))
-    assert (again.status, again.first_try[:15]) == (Status.PASSED, "failed: cell 1:")
+    second = run(reports.job(notebook, mock, retries=1))
+    assert (second.status, second.first_try[:15]) == (Status.PASSED, "failed: cell 1:")
     mock.fail(Fault.DROP, Fault.DROP)
     failed = run(reports.job(notebook, mock, retries=1))
     assert (failed.status, failed.first_try[:15]) == (Status.FAILED, "failed: cell 1:")
 
 
-def test_missing(mock: MockEndpoint, folder: Path) -> None:
-    """No notebook, a link in its place, a file that is none."""
+@pytest.mark.e2e
+def test_a_file_that_is_not_a_notebook_is_not_run(mock: MockEndpoint, folder: Path) -> None:
+    folder.mkdir(parents=True)
+    (folder / "b.ipynb").write_text("no notebook", encoding="utf-8")
+    result = run(reports.job(folder / "b.ipynb", mock))
+    assert (result.status, result.executed, "JSON" in result.detail) == (Status.LOST, "", True)
+
+
+def test_a_missing_notebook_and_a_link_in_its_place_are_missing(mock: MockEndpoint, folder: Path) -> None:
     folder.mkdir(parents=True)
     assert run(reports.job(folder / "a.ipynb", mock)).status is Status.MISSING
     secret = reports.write(folder.parent / "secret.ipynb", "1")
     (folder / "a.ipynb").symlink_to(secret)
     assert run(reports.job(folder / "a.ipynb", mock)).status is Status.MISSING
-    (folder / "b.ipynb").write_text("no notebook", encoding="utf-8")
-    broken = run(reports.job(folder / "b.ipynb", mock))
-    assert (broken.status, broken.executed) == (Status.LOST, "")
-    assert "JSON" in broken.detail
 
 
-def test_hung_kernel(mock: MockEndpoint, folder: Path) -> None:
-    """An endless loop meets the time of its cell, and a cell that does not even hear an interrupt does too."""
-    deaf = "import signal, time\nsignal.signal(signal.SIGINT, signal.SIG_IGN)\nwhile True:\n    time.sleep(1)"
-    for source in (reports.LOOP, deaf):
-        notebook = reports.write(folder / "a.ipynb", "1", source)
-        result = run(reports.job(notebook, mock, limits=replace(reports.LIMITS, cell_seconds=3)))
-        assert (result.status, result.detail) == (Status.TIMED_OUT, "cell 2: more than 3 s for one cell")
-
-
-def test_whole_time(mock: MockEndpoint, folder: Path) -> None:
-    """Cells that are each in time do not make a notebook that runs for ever; it holds for our own notebooks too."""
-    notebook = reports.write(folder / "a.ipynb", *["import time\ntime.sleep(2)"] * 20)
-    for trusted in (False, True):
-        result = run(reports.job(notebook, mock, limits=Limits(seconds=8), trusted=trusted))
-        assert result.status is Status.STOPPED
-        assert "8 s for the whole notebook" in result.detail
-
-
-def test_kernel_that_ends(mock: MockEndpoint, folder: Path) -> None:
-    """As after a crash in a library."""
-    result = run(reports.job(reports.write(folder / "a.ipynb", "import os\nos._exit(1)"), mock))
-    assert (result.status, result.detail) == (Status.DIED, "cell 1: the kernel ended by itself")
-
-
-@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere the system bounds neither memory nor processes")
-@pytest.mark.parametrize("source", [reports.BOMB, reports.HOG, reports.FLOOD], ids=["bomb", "hog", "flood"])
-def test_greedy(mock: MockEndpoint, folder: Path, source: str) -> None:
-    """Processes, memory and output have an end, and afterwards nothing of the run is there."""
-    start = time.monotonic()
-    result = run(reports.job(reports.write(folder / "a.ipynb", source), mock))
-    assert result.status in {Status.STOPPED, Status.DIED}
-    assert result.detail.startswith("cell 1")
-    assert time.monotonic() - start < 60
-    assert left("/tmp/labkit-run-") == []
-
-
-@pytest.mark.skipif(sys.platform != "linux", reason="rlimits of this kind are Linux's")
-def test_files(mock: MockEndpoint, folder: Path) -> None:
-    """One file has an end, and all together have."""
-    limits = replace(reports.LIMITS, file_size=20 * MB, folder=50 * MB)
-    one = reports.write(folder / "a.ipynb", "open('big', 'wb').write(bytes(30_000_000))")
-    assert "File too large" in run(reports.job(one, mock, limits=limits)).detail
-    many = "import time\nfor n in range(1000):\n    open(f'{n}', 'wb').write(b'x' * 10_000_000)\n    time.sleep(0.1)"
-    result = run(reports.job(reports.write(folder / "b.ipynb", many), mock, limits=limits))
-    assert (result.status, result.detail) == (Status.STOPPED, "cell 1/1: more than 50 MB of files")
-
-
-def test_nothing_inherited(mock: MockEndpoint, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """No key, no token, no home, no other user; the student's own files are there, links among them are not."""
+@pytest.mark.e2e
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no user ids")
+def test_a_run_gets_no_secret_and_only_plain_files(
+    mock: MockEndpoint, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """No key, no token, no home; as root a user of its own. The student's files are there, links are not."""
     for name in ("API_KEY", "CLOUD_API_KEY", "GITHUB_TOKEN"):
         monkeypatch.setenv(name, "secret-of-the-instructor")
     folder.mkdir(parents=True)
     (folder / "data.csv").write_text("1,2", encoding="utf-8")
     (folder / "link.csv").symlink_to("/etc/hostname")
-    tell = (
+    cell = (
         "import json, os\nfrom pathlib import Path\n"
         "print(json.dumps([dict(os.environ), os.getuid(), sorted(os.listdir()), Path('data.csv').read_text(),"
         " str(Path.home()), os.getcwd()]))"
     )
-    result = run(reports.job(reports.write(folder / "a.ipynb", tell), mock, folder=str(folder)))
+    result = run(reports.job(reports.write(folder / "a.ipynb", cell), mock, folder=str(folder)))
     assert result.status is Status.PASSED, result.detail
-    said = nbformat.read(result.executed, as_version=4).cells[0].outputs[0].text
-    environ, user, files, data, home, here = json.loads(said)
-    assert "secret" not in said
+    printed = nbformat.read(result.executed, as_version=4).cells[0].outputs[0].text
+    environ, user, files, data, home, cwd = json.loads(printed)
+    assert "secret" not in printed
     assert (files, data) == (["a.ipynb", "data.csv"], "1,2")
-    assert user in accounts.ACCOUNTS if ROOT else user == os.getuid()
-    assert Path(home).parent == Path(here).parent
+    assert user in isolation.USER_IDS if IS_ROOT else user == os.getuid()
+    assert Path(home).parent == Path(cwd).parent
     assert environ["BASE_URL"] == mock.base_url
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="a process that leaves its parent is followed on Linux only")
-def test_nothing_left(mock: MockEndpoint, folder: Path) -> None:
-    """A process that has left its parent and its session is ended too, and what it wrote elsewhere is removed."""
+@pytest.mark.e2e
+@linux
+def test_a_daemon_is_ended_and_its_files_are_removed(mock: MockEndpoint, folder: Path) -> None:
+    """A process that has left its parent and its session is ended too."""
     source = (
         "import os, subprocess, sys\n"
         "if os.fork() == 0:\n    os.setsid()\n    if os.fork() == 0:\n"
@@ -197,107 +190,105 @@ def test_nothing_left(mock: MockEndpoint, folder: Path) -> None:
     )
     result = run(reports.job(reports.write(folder / "a.ipynb", source), mock))
     assert result.status is Status.PASSED, result.detail
-    assert left("/tmp/labkit-run-") == []
-    if ROOT:
+    assert processes_of_runs() == []
+    if IS_ROOT:
         assert not Path("/dev/shm/labkit-test-left").exists()
     else:
         Path("/dev/shm/labkit-test-left").unlink()
 
 
-def test_given_up(mock: MockEndpoint, folder: Path) -> None:
-    """When a crew is sent home, what runs is ended at once, and a supervisor that starts after it too."""
-    crew = sandbox.Crew()
-    job = reports.job(reports.write(folder / "a.ipynb", reports.LOOP), mock, limits=Limits(cell_seconds=300))
+@pytest.mark.e2e
+def test_cancelled_supervisors_end_their_runs(mock: MockEndpoint, folder: Path) -> None:
+    """At once, and a supervisor that starts afterwards ends its run too."""
+    supervisors = sandbox.Supervisors()
+    job = reports.job(reports.write(folder / "a.ipynb", reports.LOOP), mock)
     results: list[Result] = []
-    thread = threading.Thread(target=lambda: results.append(run(job, crew=crew)))
+    started = threading.Event()
+    thread = threading.Thread(target=lambda: results.append(run(job, lambda _: started.set(), supervisors)))
     thread.start()
-    time.sleep(4)
-    crew.end()
+    assert started.wait(60)
+    supervisors.cancel()
     thread.join(30)
-    assert [(result.status, result.detail) for result in results] == [(Status.LOST, "the report was ended")]
-    start = time.monotonic()
-    assert run(job, crew=crew).detail == "the report was ended"
-    assert time.monotonic() - start < 30
-    assert left("/tmp/labkit-run-") == []
+    results.append(run(job, supervisors=supervisors))
+    assert [(result.status, result.detail) for result in results] == [(Status.LOST, "the report was cancelled")] * 2
+    assert processes_of_runs() == []
 
 
-def test_what_a_student_forges(tmp_path: Path, mock: MockEndpoint) -> None:
-    """The files that a run leaves are not trusted: links, pipes, long ones, and values that are none."""
-    out = tmp_path / "out"
-    out.mkdir()
+def test_links_pipes_and_long_files_are_not_read(tmp_path: Path) -> None:
+    """A student's code could put them in the place of a result."""
     secret = tmp_path / "secret"
     secret.write_text("{}", encoding="utf-8")
-    (out / "executed.ipynb").symlink_to(secret)
-    assert collect.read(out / "executed.ipynb", 100) is None
-    (out / "hard").hardlink_to(secret)
-    assert collect.read(out / "hard", 100) is None
-    if os.name != "nt":
-        os.mkfifo(out / "pipe")
-        assert collect.read(out / "pipe", 100) is None
-        (out / "others").write_text("x", encoding="utf-8")
-        assert collect.read(out / "others", 100, account=os.getuid() + 1) is None
-    (out / "long").write_text("x" * 101, encoding="utf-8")
-    assert collect.read(out / "long", 100) is None
+    (tmp_path / "link").symlink_to(secret)
+    (tmp_path / "long").write_text("x" * 101, encoding="utf-8")
+    names = ["link", "long"]
+    if sys.platform != "win32":
+        os.mkfifo(tmp_path / "pipe")
+        (tmp_path / "other").write_text("x", encoding="utf-8")
+        assert collect.read_plain_file(tmp_path / "other", 100, user=os.getuid() + 1) is None
+        names += ["pipe"]
+    assert [collect.read_plain_file(tmp_path / name, 100) for name in names] == [None] * len(names)
+    assert collect.read_plain_file(secret, 100) == b"{}"
+    (tmp_path / "hard").hardlink_to(secret)
+    assert collect.read_plain_file(tmp_path / "hard", 100) is None
+
+
+def test_forged_values_are_not_believed(tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    out.mkdir()
     (out / "outcome.json").write_text(json.dumps({"status": "excellent", "detail": 3, "cell": []}), encoding="utf-8")
-    answer = {"kind": "answer", "base_url": mock.base_url, "model": mock.model, "e2e": 1, "tokens": 1, "ended": ""}
-    notes = [
-        "[" * 100_000,
-        "no JSON",
-        json.dumps({"kind": "check", "exercise": ["01.1"], "passed": "yes", "missing": "\x1b[2J" + "x" * 9999}),
-        json.dumps(answer | {"ttft": -5}),
-        json.dumps(answer | {"ttft": float("nan")}),
-    ]
+    answer = {"kind": "answer", "base_url": "http://h/v1", "model": "m", "e2e": 1, "tokens": 1, "ended": ""}
+    check = {"kind": "check", "exercise": ["01.1"], "passed": "yes", "missing": "\x1b[2J\u2028" + "x" * 9999}
+    notes = ["[" * 100_000, "no JSON", json.dumps(check, ensure_ascii=False)]
+    notes += [json.dumps(answer | {"ttft": value}) for value in (-5, float("nan"), "1")]
     (out / "sidecar.jsonl").write_text("\n".join(notes), encoding="utf-8")
-    job = Job(str(tmp_path / "a.ipynb"), mock.base_url, mock.model, "the mock", trusted=False)
-    result = collect.collect(job, tmp_path, sandbox.Ended(), None)
+    job = Job(str(tmp_path / "a.ipynb"), "http://h/v1", "m", "the mock", trusted=False)
+    result = collect.collect(job, tmp_path, sandbox.Exit(), None)
     assert (result.status, result.executed, result.answers) == (Status.LOST, "", ())
-    (check,) = result.checks
-    assert (check.passed, len(check.missing) <= 300, "\x1b" in check.missing) == (False, True, False)
+    (found,) = result.checks
+    assert (found.passed, len(found.missing) <= 300, "\x1b" in found.missing) == (False, True, False)
 
 
-def test_only_a_count_of_cells_is_progress(tmp_path: Path) -> None:
-    """The file is the student's: what else stands in it could move the cursor of the instructor's terminal."""
-    file = tmp_path / "progress"
-    write = (
-        "import sys, time\n"
-        "for text in ('\\x1b[2J', '1/2', '1/2\\x1b]0;title\\x07', '1/2\\n', '2/2'):\n"
-        "    open(sys.argv[1], 'w', encoding='utf-8').write(text)\n"
-        "    time.sleep(1)\n"
-    )
-    order = sandbox.Order(
-        command=(sys.executable, "-c", write, str(file)),
+@pytest.mark.parametrize(
+    ("content", "passed_on"),
+    [("1/2", ["1/2"]), ("\x1b[2J", []), ("1/2\x1b]0;title\x07", []), ("1/2\n", []), ("1" * 40, [])],
+)
+def test_only_a_count_of_cells_is_passed_on_as_progress(tmp_path: Path, content: str, passed_on: list[str]) -> None:
+    """Students' code can write the file; other text could control the instructor's terminal."""
+    (tmp_path / "progress").write_text(content, encoding="utf-8", newline="")
+    command = sandbox.Command(
+        command=(sys.executable, "-c", ""),
         cwd=str(tmp_path),
         environ=dict(os.environ),
-        place=str(tmp_path),
+        folder=str(tmp_path),
         log=str(tmp_path / "log.txt"),
-        progress=str(file),
-        guarded=False,
+        progress=str(tmp_path / "progress"),
+        restricted=False,
     )
-    said: list[str] = []
-    assert sandbox.run(order, said.append).code == 0, (tmp_path / "log.txt").read_text(encoding="utf-8")
-    assert said == ["1/2", "2/2"]
+    progress: list[str] = []
+    ended = sandbox.run_command(command, progress.append)
+    assert ended.code == 0, (tmp_path / "log.txt").read_text(encoding="utf-8")
+    assert progress == passed_on
 
 
-@pytest.mark.skipif(not ROOT or sys.platform != "linux", reason="only root gives runs users of their own")
-def test_accounts() -> None:
-    """Two at a time are two, and only ours can be emptied."""
-    with accounts.account() as one, accounts.account() as two:
+@pytest.mark.skipif(not IS_ROOT or sys.platform != "linux", reason="only root on Linux gives runs their own users")
+def test_two_runs_get_two_accounts() -> None:
+    with isolation.reserve_account() as one, isolation.reserve_account() as two:
         assert one != two
-        assert {one, two} <= set(accounts.ACCOUNTS)
-    with accounts.account() as again:
-        assert again == one
-    with pytest.raises(ValueError, match="no account"):
-        accounts.end_all(0)
+        assert {one, two} <= set(isolation.USER_IDS)
+    with isolation.reserve_account() as third:
+        assert third == one
+    with pytest.raises(ValueError, match="not an account"):
+        isolation.kill_processes_of(0)
 
 
-def test_closed_folders(tmp_path: Path) -> None:
-    """The outermost one that others may not pass through; what is itself closed cannot be opened."""
-    inner = tmp_path / "closed" / "open" / "place"
+@pytest.mark.skipif(sys.platform == "win32", reason="permissions of this kind are POSIX's")
+def test_a_closed_folder_is_found_and_a_private_one_is_refused(tmp_path: Path) -> None:
+    inner = tmp_path / "closed" / "open" / "folder"
     inner.mkdir(parents=True)
     (tmp_path / "closed").chmod(0o700)
-    found = reach.closed(inner)
+    found = isolation.closed_parent(inner)
     assert found is not None
     assert tmp_path.joinpath("closed").is_relative_to(found)
     inner.chmod(0o700)
     with pytest.raises(WorkbookError, match="may not pass through"):
-        reach.open_way([inner], user=4711)
+        isolation.make_reachable([inner], user=4711)
