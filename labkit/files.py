@@ -61,13 +61,15 @@ def staging(parent: Path) -> Iterator[Path]:
     # A new name each time: a pip whose parent was killed may still be writing into the old folder.
     stage = parent / f".staging-{secrets.token_hex(4)}"
     lock = FileLock(stage.with_name(f"{stage.name}.lock"))
-    with lock:  # held as long as this process lives: nobody else removes the folder
-        stage.mkdir()
-        try:
-            yield stage
-        finally:
-            shutil.rmtree(stage, ignore_errors=True)
-    Path(lock.lock_file).unlink(missing_ok=True)
+    try:
+        with lock:  # held as long as this process lives: nobody else removes the folder
+            stage.mkdir()
+            try:
+                yield stage
+            finally:
+                shutil.rmtree(stage, ignore_errors=True)
+    finally:
+        Path(lock.lock_file).unlink(missing_ok=True)
 
 
 def _remove(stage: Path, lock: FileLock) -> None:

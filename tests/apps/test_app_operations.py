@@ -41,6 +41,8 @@ with pytest.MonkeyPatch.context() as patch, warnings.catch_warnings():
     warnings.simplefilter("ignore")
     patch.setenv("CHAINLIT_APP_ROOT", tempfile.mkdtemp(prefix="chainlit-"))
     sys.path.insert(0, str(CHAT))
+    from chainlit.user import User
+
     import checklist
     import configuration
     import device
@@ -784,12 +786,17 @@ def test_what_was_asked_to_be_written_is_written_before_the_end(
 
     async def scenario() -> list[str]:
         data: Any = store.layer(tmp_path / "threads.db")
+        await data.create_user(User("anna"))
+        store.acting_user.set("anna")
         written: list[str] = []
+        original = data.execute_sql
 
-        async def slow(query: str, parameters: dict[str, Any]) -> None:
-            await asyncio.sleep(0.02)
+        async def slow(query: str, parameters: dict[str, Any]) -> Any:
+            await asyncio.sleep(0.01)
+            found = await original(query, parameters)
             if "INTO steps" in query:
                 written.append(str(parameters["id"]))
+            return found
 
         monkeypatch.setattr(data, "execute_sql", slow)
         step = {"threadId": "t", "name": "n", "type": "x", "streaming": False, "output": ""}

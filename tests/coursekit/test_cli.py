@@ -253,7 +253,8 @@ def test_ctrl_c_gets_through_while_the_workbook_is_open(monkeypatch: pytest.Monk
 def test_reset_gives_a_fresh_copy(tmp_path: Path) -> None:
     """In a course of its own: the old copy stays beside the new one, and both are named."""
     course = tmp_path / "course"
-    shutil.copytree(ROOT / "labkit", course / "labkit", ignore=shutil.ignore_patterns("__pycache__"))
+    for package in ("labkit", "coursekit"):
+        shutil.copytree(ROOT / package, course / package, ignore=shutil.ignore_patterns("__pycache__"))
     (course / "notebooks").mkdir()
     nbformat.write(nbformat.v4.new_notebook(), course / "notebooks" / "01_first.ipynb")
     (course / "work").mkdir()
@@ -272,7 +273,8 @@ def test_reset_gives_a_fresh_copy(tmp_path: Path) -> None:
 def test_export_checks_and_writes(tmp_path: Path) -> None:
     """In a course of its own: --check shows what differs and writes nothing, and after an export all is well."""
     course = tmp_path / "course"
-    shutil.copytree(ROOT / "labkit", course / "labkit", ignore=shutil.ignore_patterns("__pycache__"))
+    for package in ("labkit", "coursekit"):
+        shutil.copytree(ROOT / package, course / package, ignore=shutil.ignore_patterns("__pycache__"))
     (course / "notebooks").mkdir()
     cells = [nbformat.v4.new_code_cell("%%export apps/chat/a.py\nx = 1")]
     nbformat.write(nbformat.v4.new_notebook(cells=cells), course / "notebooks" / "01_first.ipynb")

@@ -79,7 +79,6 @@ def long_answer(last: int) -> nbformat.NotebookNode:
 
 
 LONG = """from labkit import ChatView, connect
-from labkit import openwebui
 from foundry_mock import Behaviour, MockEndpoint
 from labkit.chat_view import render
 mock = MockEndpoint(Behaviour(first_token=0, rate=5000, context=100000)).start()
@@ -125,7 +124,7 @@ def judged(tmp_path_factory: pytest.TempPathFactory) -> subprocess.CompletedProc
 
 # An ordinary run compares the first two lessons, so that it stays under eight minutes; the lanes compare all.
 TWO_AND_LANES = [
-    pytest.param(path, marks=[pytest.mark.lane] if index > 1 else []) for index, path in enumerate(NOTEBOOKS)
+    pytest.param(path, marks=[pytest.mark.e2e] if index > 1 else []) for index, path in enumerate(NOTEBOOKS)
 ]
 
 
@@ -144,7 +143,7 @@ def test_notebook_on_the_live_runtime(path: Path, served: tuple[str, str], own_c
 
 @pytest.mark.live  # the tour of the SDK in notebook 01 runs the runtime in its kernel in any case
 @pytest.mark.notebook
-@pytest.mark.lane
+@pytest.mark.e2e
 @pytest.mark.timeout(900)
 def test_all_notebooks_on_the_mock(own_cache: Path) -> None:
     open_webui.install(own_cache, open_webui.SLIM)
@@ -167,6 +166,7 @@ def test_every_code_cell_was_run_in_order(path: Path) -> None:
     assert not [output for item in cells for output in item.outputs if output.output_type == "error"]
 
 
+@pytest.mark.e2e
 @pytest.mark.timeout(300)
 @pytest.mark.parametrize("name", CASES)
 def test_strict_comparison(name: str, judged: subprocess.CompletedProcess[str]) -> None:
@@ -175,12 +175,14 @@ def test_strict_comparison(name: str, judged: subprocess.CompletedProcess[str]) 
     assert bool(failed) is not CASES[name][1], judged.stdout[-3000:]
 
 
+@pytest.mark.e2e
 def test_each_failure_says_why(judged: subprocess.CompletedProcess[str]) -> None:
     assert "Cell outputs differ" in judged.stdout
     assert "this cell was never executed" in judged.stdout
     assert "stderr: beware of the dog" in judged.stdout
 
 
+@pytest.mark.e2e
 def test_the_share_counts_each_cell_once(judged: subprocess.CompletedProcess[str]) -> None:
     assert "same.ipynb: 1 of 1 cells with output are compared (100%)" in judged.stdout
     assert "ignored.ipynb: 0 of 1 cells with output are compared (0%)" in judged.stdout

@@ -40,7 +40,7 @@ FILES = ("dist/main.mjs", "dist/deep/main.wasm")
 KEPT = {"main.mjs": MEMBERS["package/dist/main.mjs"], "main.wasm": MEMBERS["package/dist/deep/main.wasm"]}
 INSTALL = """
 import json, pathlib, sys
-from labkit import npm
+from coursekit.webgpu import npm
 told = json.loads(sys.argv[1])
 package = npm.Package(**told | {"files": tuple(told["files"])})
 print("ready", flush=True)

@@ -60,7 +60,7 @@ def test_other_pythons_are_turned_away_with_the_cure(version: str, tmp_path: Pat
     assert not (tmp_path / ".venv").exists()
 
 
-@pytest.mark.lane
+@pytest.mark.e2e
 def test_real_other_pythons_are_turned_away(tmp_path: Path) -> None:
     """lab.py is read by the older Python itself, so nothing newer than 3.6 may stand in its grammar."""
     shutil.copy(LAB, tmp_path)
@@ -133,10 +133,10 @@ class Project:
 
     def lock(self, version: str) -> None:
         """Pin a version of labkit, and have it in the project."""
-        code = f"import sys; print('labkit {version}:', *sys.argv[1:]); sys.exit(7 if 'seven' in sys.argv else 0)"
-        self.wheel("labkit", version, code)
+        code = f"import sys; print('coursekit {version}:', *sys.argv[1:]); sys.exit(7 if 'seven' in sys.argv else 0)"
+        self.wheel("coursekit", version, code)
         for name in ("requirements.txt", "requirements-dev.txt"):
-            (self.root / name).write_text(f"# the lock\nlabkit=={version}\n", encoding="utf-8")
+            (self.root / name).write_text(f"# the lock\ncoursekit=={version}\n", encoding="utf-8")
 
     def wheel(self, name: str, version: str, code: str) -> None:
         """A package whose `python -m` runs `code`."""
@@ -173,29 +173,32 @@ def ready(project: Project) -> Project:
     return project
 
 
+@pytest.mark.e2e
 def test_arguments_and_exit_status_pass_through(ready: Project) -> None:
     """What follows lab.py reaches labkit as it is, and labkit's exit status comes back."""
-    assert ready.start("reset", "a b", "--port", "1") == (0, "labkit 1.0: reset a b --port 1\n")
+    assert ready.start("reset", "a b", "--port", "1") == (0, "coursekit 1.0: reset a b --port 1\n")
     assert ready.start("seven")[0] == 7
 
 
+@pytest.mark.e2e
 def test_second_start_installs_nothing(ready: Project) -> None:
     """Nothing is said, and no stamp is written anew."""
     before = ready.stamps
-    assert ready.start("again") == (0, "labkit 1.0: again\n")
+    assert ready.start("again") == (0, "coursekit 1.0: again\n")
     assert ready.stamps == before
     assert before
 
 
+@pytest.mark.e2e
 def test_changed_lock_is_installed(ready: Project) -> None:
     """A new version in the lock arrives at the next start."""
     ready.lock("2.0")
     status, said = ready.start()
-    assert (status, said.splitlines()[-1]) == (0, "labkit 2.0:")
+    assert (status, said.splitlines()[-1]) == (0, "coursekit 2.0:")
     assert "Setting up" in said
 
 
-@pytest.mark.lane
+@pytest.mark.e2e
 @pytest.mark.parametrize("arguments", [[], ["test"]])
 def test_interrupted_setup_is_done_again(ready: Project, arguments: list[str]) -> None:
     """An environment without a stamp was never finished: it goes, and a whole one takes its place."""
@@ -207,10 +210,10 @@ def test_interrupted_setup_is_done_again(ready: Project, arguments: list[str]) -
     assert status == 0, said
     assert "Setting up" in said
     assert not leftover.exists()
-    assert ready.start(*arguments)[1].startswith("labkit 1.0:")
+    assert ready.start(*arguments)[1].startswith("coursekit 1.0:")
 
 
-@pytest.mark.lane
+@pytest.mark.e2e
 @pytest.mark.parametrize("how", ["gone", "cannot start"])
 def test_broken_interpreter_is_replaced(ready: Project, how: str) -> None:
     """The Python that the environment was made from has been removed, or does not start."""
@@ -219,9 +222,10 @@ def test_broken_interpreter_is_replaced(ready: Project, how: str) -> None:
     if how == "gone" and sys.platform != "win32":
         ready.python.symlink_to(ready.root / "no such python")
     status, said = ready.start()
-    assert (status, said.splitlines()[-1]) == (0, "labkit 1.0:"), said
+    assert (status, said.splitlines()[-1]) == (0, "coursekit 1.0:"), said
 
 
+@pytest.mark.e2e
 def test_moved_project_is_set_up_again(ready: Project) -> None:
     """Scripts in an environment hold its place, so a project that moved is set up anew."""
     elsewhere = ready.root.with_name("elsewhere")
@@ -229,13 +233,13 @@ def test_moved_project_is_set_up_again(ready: Project) -> None:
     try:
         moved = Project(elsewhere, ready.env | {"PIP_FIND_LINKS": elsewhere.as_uri()})
         status, said = moved.start()
-        assert (status, said.splitlines()[-1]) == (0, "labkit 1.0:"), said
+        assert (status, said.splitlines()[-1]) == (0, "coursekit 1.0:"), said
         assert "Setting up" in said
     finally:
         elsewhere.rename(ready.root)
 
 
-@pytest.mark.lane
+@pytest.mark.e2e
 def test_nothing_to_install_from(ready: Project) -> None:
     """Offline before the first set-up: an error and its fix, no traceback, and no stamp."""
     shutil.rmtree(ready.venv)
@@ -249,7 +253,7 @@ def test_nothing_to_install_from(ready: Project) -> None:
     assert not ready.stamps
 
 
-@pytest.mark.lane
+@pytest.mark.e2e
 def test_pip_takes_over_where_uv_fails(ready: Project) -> None:
     """What uv does not read is pip's settings, so it can fail on a network where pip works."""
     shutil.rmtree(ready.venv)
@@ -259,9 +263,10 @@ def test_pip_takes_over_where_uv_fails(ready: Project) -> None:
     finally:
         next(ready.root.glob("uv-*.whl")).unlink()
     assert "uv: no network" in said
-    assert (status, said.splitlines()[-1]) == (0, "labkit 1.0:"), said
+    assert (status, said.splitlines()[-1]) == (0, "coursekit 1.0:"), said
 
 
+@pytest.mark.e2e
 def test_environment_made_by_hand_is_kept(ready: Project) -> None:
     """`python -m venv .venv`, plain pip, then lab.py from inside: the environment that runs is not torn down."""
     for stamp in ready.stamps:
@@ -269,7 +274,7 @@ def test_environment_made_by_hand_is_kept(ready: Project) -> None:
     own = ready.venv / "a person's own"
     own.touch()
     status, said = ready.start(python=ready.python)
-    assert (status, said.splitlines()[-1]) == (0, "labkit 1.0:"), said
+    assert (status, said.splitlines()[-1]) == (0, "coursekit 1.0:"), said
     assert own.exists()
     assert ready.stamps
 
@@ -306,7 +311,7 @@ def fresh_copy(place: Path) -> Path:
     return place
 
 
-@pytest.mark.lane
+@pytest.mark.e2e
 @pytest.mark.timeout(1500)
 def test_units_pass_on_each_python(tmp_path: Path, subtests: pytest.Subtests) -> None:
     """From a fresh copy and an empty home to unit tests that pass, on the versions that this run is not."""
@@ -324,7 +329,7 @@ def test_units_pass_on_each_python(tmp_path: Path, subtests: pytest.Subtests) ->
             shutil.rmtree(place)
 
 
-@pytest.mark.lane
+@pytest.mark.e2e
 @pytest.mark.timeout(600)
 def test_plain_pip_gives_labkit(tmp_path: Path) -> None:
     """`pip install -r requirements.txt` in a bare environment is a whole set-up too."""

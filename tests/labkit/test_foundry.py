@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
 def test_import_loads_little() -> None:
     """`import labkit` is quick, and works where there is no runtime."""
-    code = "import sys, labkit, labkit.cli; print(*sys.modules)"
+    code = "import sys, labkit, coursekit.cli; print(*sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
     loaded = {name.partition(".")[0] for name in done.stdout.split()}
     assert "labkit" in loaded
