@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
+import re
 import time
 import weakref
 from contextlib import aclosing, contextmanager, suppress
@@ -38,16 +39,43 @@ ANSWERS = logging.getLogger("labkit.answers")
 SILENCE = 120.0
 # As long as a body may take to end after [DONE] before its connection is given up.
 REST = 0.1
+_LINE_END = re.compile(rb"\r\n|\n|\r")
+
+
+class _Lines:
+    """Cuts bytes into lines at CR, LF and CRLF, and nowhere else: U+2028 may be a part of the JSON.
+
+    Source: WHATWG HTML, section 9.2.5. A first byte-order mark is left out.
+    """
+
+    def __init__(self) -> None:
+        self._rest = b""
+        self._begun = False
+
+    def feed(self, data: bytes) -> list[str]:
+        """The lines that are whole now, without their ends; `b""` says that nothing follows."""
+        self._rest += data
+        if not self._begun and len(self._rest) >= 3:
+            self._begun, self._rest = True, self._rest.removeprefix(b"\xef\xbb\xbf")
+        # A CR at the end may be the first half of a CRLF.
+        held = b"\r" if data and self._rest.endswith(b"\r") else b""
+        *lines, rest = _LINE_END.split(self._rest.removesuffix(held) if held else self._rest)
+        self._rest = rest + held
+        if not data:
+            lines, self._rest = [*lines, rest, b""], b""
+        return [line.decode("utf-8", "replace") for line in lines]
 
 
 class _Reader:
-    """Turns the lines of one response into events, and keeps the trace and the text."""
+    """Turns the bytes of one response into events, and keeps the trace and the text."""
 
     def __init__(self, connection: Connection, silence: float) -> None:
         self.connection = connection
         self.silence = silence
         self.heard = 0.0
         self.trace = Trace()
+        self.lines = _Lines()
+        self.data: list[str] = []
         self.parts: list[str] = []
         self.done = False
         self.finish = ""
@@ -64,22 +92,35 @@ class _Reader:
         """Seconds since the request."""
         return time.perf_counter() - self.trace.request
 
-    def read(self, line: str) -> Iterator[Event]:
-        """The events in one line; a line that is no `data:` field is a comment or another field.
+    def read(self, data: bytes) -> Iterator[Event]:
+        """The events in a piece of the body, which may begin and end anywhere. `b""` says that nothing follows."""
+        for line in self.lines.feed(data):
+            if self.done:  # nothing counts after [DONE]
+                return
+            if line.startswith("data:"):
+                self.data.append(line[5:].removeprefix(" "))
+            elif line:  # a comment, or a field that this API does not use
+                self._check_silence()
+            # A blank line ends an event; some servers leave it out after the last one.
+            if self.data and (not line or self.data == ["[DONE]"]):
+                event, self.data = "\n".join(self.data), []
+                yield from self._read_event(event)
 
-        Foundry Local sends comments while it is silent, which keep the transport's own time-out from ever firing:
-        so silence is counted here too, and raises TimeoutError.
+    def _check_silence(self) -> None:
+        """Raise TimeoutError where no event has come for too long.
+
+        Foundry Local sends comments while it is silent, which keep the transport's own time-out from ever firing.
         """
-        now = time.perf_counter()
-        if not line.startswith("data:"):
-            if now - self.heard > self.silence:
-                raise TimeoutError
-            return
-        self.heard = now
-        data = line[5:].strip()
-        if data == "[DONE]":
+        if time.perf_counter() - self.heard > self.silence:
+            raise TimeoutError
+
+    def _read_event(self, data: str) -> Iterator[Event]:
+        if not data.strip():  # a keep-alive of some gateways
+            return self._check_silence()
+        self.heard = time.perf_counter()
+        if data.strip() == "[DONE]":
             self.done = True
-            return
+            return None
         chunk = json.loads(data)
         if error := chunk.get("error"):
             raise _in_stream(error)
@@ -89,7 +130,7 @@ class _Reader:
                 self.parts.append(text)
                 self.trace.chunks.append(time.perf_counter())
                 yield kind(self.now(), text)
-                self.heard = time.perf_counter()  # what the reader took is not the endpoint's silence
+                self.heard = time.perf_counter()  # the time that the reader took is not the endpoint's silence
             if reason := choice.get("finish_reason"):
                 self.finish = reason
         if usage := chunk.get("usage"):
@@ -158,6 +199,8 @@ class Answer:
         self._request = request
         self._reader = _Reader(connection, _silence(request))
         self._events: weakref.ref[AsyncGenerator[Event]] | None = None
+        self._in_block = False
+        self._open: AsyncGenerator[Event] | None = None
 
     @property
     def text(self) -> str:
@@ -173,8 +216,10 @@ class Answer:
         if self._events is not None:
             raise RuntimeError("an answer can be read once; ask again for another")
         events = self._read()
-        # Weak, so that leaving the loop drops the last reference, which closes the stream.
+        # Weak, so that leaving the loop drops the last reference, which closes the stream a moment later. In an
+        # `async with` block it is kept, and closed at the end of the block.
         self._events = weakref.ref(events)
+        self._open = events if self._in_block else None
         return events
 
     async def _read(self) -> AsyncGenerator[Event]:
@@ -185,14 +230,16 @@ class Answer:
             with reader.watch():
                 async with create(**_sent(self._request)) as response:
                     reader.headers()
-                    async with aclosing(response.iter_lines()) as lines:
-                        async for line in lines:
-                            for event in reader.read(line):
+                    async with aclosing(response.iter_bytes()) as body:
+                        async for data in body:
+                            for event in reader.read(data):
                                 yield event
                             if reader.done:
                                 break
+                        for event in reader.read(b""):
+                            yield event
                         yield reader.last()
-                        await _drain(lines)
+                        await _drain(body)
         except LabError as error:
             yield Failure(reader.now(), "", error)
             raise
@@ -204,10 +251,12 @@ class Answer:
             await events.aclose()
 
     async def __aenter__(self) -> Answer:
+        self._in_block = True
         return self
 
     async def __aexit__(self, *_: object) -> None:
         await self.aclose()
+        self._open = None
 
 
 def stream(connection: Connection | Streams, messages: str | Sequence[Message], **options: Any) -> Answer:
@@ -232,21 +281,22 @@ def stream_sync(connection: Connection, messages: str | Sequence[Message], **opt
     try:
         with reader.watch(), create(**_sent(request)) as response:
             reader.headers()
-            for line in response.iter_lines():
-                yield from reader.read(line)
+            for data in response.iter_bytes():
+                yield from reader.read(data)
                 if reader.done:
                     break
+            yield from reader.read(b"")
             yield reader.last()
     except LabError as error:
         yield Failure(reader.now(), "", error)
         raise
 
 
-async def _drain(lines: AsyncIterator[str]) -> None:
+async def _drain(body: AsyncIterator[bytes]) -> None:
     """Read what follows [DONE], the empty end of the body, so that the next answer can use the same connection."""
     with suppress(TimeoutError, httpx2.HTTPError):
         async with asyncio.timeout(REST):
-            async for _ in lines:
+            async for _ in body:
                 pass
 
 

@@ -217,12 +217,11 @@ class Routed(Answer):
             answer = self._current = stream(
                 self.router._connections[target], self.messages, **(patience | self._request)
             )
-            reading = aiter(answer)  # held, so that the end of the block closes it there and then
             events: list[Event] = []
             reported = False
             try:
                 async with answer:
-                    async for event in reading:
+                    async for event in answer:
                         if held:
                             events.append(event)
                         elif not isinstance(event, Failure):

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import json
+import logging
 import time
-from contextlib import aclosing, suppress
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -167,9 +169,12 @@ async def _cancel(answer: Answer) -> None:
 
 
 async def _leave_the_block(answer: Answer) -> None:
-    async with answer, aclosing(answer):
+    async with answer:
         async for _ in answer:
             break
+    # Not "a moment later": at the end of the block the record is complete.
+    assert answer.trace.end > answer.trace.request
+    assert answer.trace.ended is End.STOPPED
 
 
 async def _raise(answer: Answer) -> None:
@@ -194,6 +199,51 @@ def test_leaving_closes_the_stream_upstream(leave: Callable[[Answer], object]) -
         answer = asyncio.run(begin_and_leave())
         assert answer.trace.ended is End.STOPPED
         assert mock.counters.aborted == 1
+
+
+def chunk(text: str, reason: str | None = None) -> str:
+    """One chunk of the wire format, as JSON without escapes."""
+    choice = {"index": 0, "delta": {"content": text}, "finish_reason": reason}
+    return json.dumps({"id": "1", "object": "chat.completion.chunk", "choices": [choice]}, ensure_ascii=False)
+
+
+ODD = "a\u2028b\u2029c\x85d\x0be"
+BODIES = {
+    "line feeds": f"data: {chunk(ODD)}\n\ndata: {chunk('', 'stop')}\n\ndata: [DONE]\n\n",
+    "both": f"data: {chunk(ODD)}\r\n\r\ndata: {chunk('', 'stop')}\r\n\r\ndata: [DONE]\r\n\r\n",
+    "carriage returns": f"data: {chunk(ODD)}\r\rdata: {chunk('', 'stop')}\r\rdata: [DONE]\r\r",
+    "a byte-order mark": f"\ufeffdata: {chunk(ODD)}\n\ndata: {chunk('', 'stop')}\n\ndata: [DONE]\n\n",
+    "one event in two lines": 'data: {"choices": [{"delta": {"content":\ndata: '
+    f"{json.dumps(ODD, ensure_ascii=False)}}}, " + '"finish_reason": "stop"}]}\n\ndata: [DONE]\n\n',
+    "an empty keep-alive": f"data:\n\ndata: {chunk(ODD)}\n\ndata: {chunk('', 'stop')}\n\ndata: [DONE]\n\n",
+    "text after the end": f"data: {chunk(ODD)}\n\ndata: {chunk('', 'stop')}\n\ndata: [DONE]\n\ndata: {chunk('x')}\n\n",
+    "no blank line at the end": f"data: {chunk(ODD)}\n\ndata: {chunk('', 'stop')}\n\ndata: [DONE]",
+}
+
+
+@pytest.mark.parametrize("size", [1, 7, 10_000])
+@pytest.mark.parametrize("name", BODIES)
+def test_lines_end_where_the_standard_says(name: str, size: int, loopback: Serve) -> None:
+    """U+2028 and others are text, not line ends; the body may come in pieces of any size."""
+    body = BODIES[name].encode()
+    pieces = [body[start : start + size] for start in range(0, len(body), size)]
+    server = loopback(lambda _: Reply(iter(pieces), kind="text/event-stream"))
+    lab = Connection(server.base_url, "m", Source.BASE_URL)
+    text = "".join(event.text for event in stream_sync(lab, "Hi"))
+    lab.close()
+    assert text == ODD
+
+
+def test_an_observer_hears_of_each_answer_without_its_text(
+    mock: MockEndpoint, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO, "labkit.answers")
+    answer, _ = run(mock, "Count to 5, please.")
+    [record] = caplog.records
+    assert vars(record)["trace"] is answer.trace
+    assert vars(record)["connection"].model == mock.model
+    assert "please" not in str(vars(record)["connection"]) + str(vars(record)["trace"]) + record.getMessage()
+    assert answer.text not in record.getMessage()
 
 
 def test_leaving_at_the_end_does_not_undo_it(mock: MockEndpoint) -> None:
