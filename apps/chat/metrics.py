@@ -15,8 +15,8 @@ from starlette.routing import Route
 from guard import is_loopback
 from labkit import Router
 from labkit.latency import ttft
-from labkit.routing.breaker import State
 from labkit.routing.decision import Target
+from labkit.routing.resilience import State
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping

@@ -6,15 +6,15 @@ from typing import TYPE_CHECKING
 
 from labkit.plots.measured import STYLES
 from labkit.plots.picture import BLUE, GREEN, INK, ORANGE, Picture, footer, tidy
-from labkit.routing.breaker import State
 from labkit.routing.evaluation import wilson
+from labkit.routing.resilience import State
 from labkit.tables import Table
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from labkit.routing.breaker import Breaker
     from labkit.routing.evaluation import Evaluation, Interval
+    from labkit.routing.resilience import Breaker
 
 
 def tradeoff(

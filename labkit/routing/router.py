@@ -13,9 +13,8 @@ from typing import TYPE_CHECKING, Any
 from labkit.errors import LabError, RoutingError
 from labkit.events import End, Failure, Finish, Trace
 from labkit.routing import privacy
-from labkit.routing.breaker import Breaker
 from labkit.routing.decision import DOUBTED, PASSED_OVER, Attempt, Decision, Reason, Target
-from labkit.routing.retries import Retries, judge
+from labkit.routing.resilience import Breaker, Retries, advise
 from labkit.streaming import Answer, stream
 
 if TYPE_CHECKING:
@@ -210,7 +209,8 @@ class Routed(Answer):
         """
         breaker = self.router.breakers[target]
         for number in range(1, self.router.retries.attempts + 1):
-            if not breaker.admit():
+            permit = breaker.admit()
+            if permit is None:
                 self._note(Attempt(target, PASSED_OVER, "its breaker is open"))
                 return
             patience = {"timeout": self.router.patience[target]}
@@ -218,7 +218,6 @@ class Routed(Answer):
                 self.router._connections[target], self.messages, **(patience | self._request)
             )
             events: list[Event] = []
-            reported = False
             try:
                 async with answer:
                     async for event in answer:
@@ -226,12 +225,10 @@ class Routed(Answer):
                             events.append(event)
                         elif not isinstance(event, Failure):
                             yield event
-                breaker.succeeded()
-                reported = True
+                permit.succeeded()
             except LabError as error:
-                failure = judge(error, answer.trace.ended)
-                reported = True
-                breaker.failed(failure.wait) if failure.counts else breaker.released()
+                failure = advise(error, answer.trace.ended)
+                permit.failed(failure.wait) if failure.counts else permit.released()
                 self._note(Attempt(target, answer.trace.ended, error.message, _seconds(answer)), answer)
                 if answer.text and not held:
                     raise  # somebody has read a part of it
@@ -241,8 +238,8 @@ class Routed(Answer):
                 await self.router.sleep(wait)
                 continue
             finally:
-                if not reported:  # left: what was not whole says nothing about the endpoint, but has its price
-                    breaker.succeeded() if answer.trace.ended in WHOLE else breaker.released()
+                if not permit.reported:  # left: what was not whole says nothing about the endpoint, but has its price
+                    permit.succeeded() if answer.trace.ended in WHOLE else permit.released()
                     self._note(Attempt(target, answer.trace.ended, "", _seconds(answer)), answer)
             if held and self.router.cascade:
                 doubt = self.router.cascade.doubt(self.messages, answer.text)

@@ -30,10 +30,10 @@ from uvicorn.config import LOGGING_CONFIG
 
 from labkit import Connection, EndpointError, Health, LabError, Router, SettingsError, Source, StreamError
 from labkit.events import End, Trace
-from labkit.routing.breaker import State
 from labkit.routing.cloud import Cloud
 from labkit.routing.decision import Target
-from tests.support.doubles import Clock, Fixed
+from labkit.routing.resilience import State
+from tests.support.doubles import Clock, Fixed, fail
 
 CHAT = Path(__file__).resolve().parents[2] / "apps" / "chat"
 with pytest.MonkeyPatch.context() as patch, warnings.catch_warnings():
@@ -368,7 +368,7 @@ def test_gauges_say_what_is_true_now() -> None:
         assert seen["chat_breaker", "closed", "local"] == seen["chat_breaker", "closed", "cloud"] == 1
         routes["c"] = router()
         for _ in range(3):
-            routes["c"].breakers[Target.CLOUD].failed()
+            fail(routes["c"].breakers[Target.CLOUD])
         looked.ready = True
         release.set()
         await asyncio.gather(*visits)

@@ -1,23 +1,15 @@
-"""The circuit breaker against a model of it: what it lets through, what closes and opens it, and its history."""
+"""The circuit breaker: what it lets through, what opens and closes it, and properties that hold in any order."""
 
 from __future__ import annotations
-
-from dataclasses import dataclass, field
 
 import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
-from hypothesis.stateful import (
-    RuleBasedStateMachine,
-    initialize,
-    invariant,
-    precondition,
-    rule,
-    run_state_machine_as_test,
-)
+from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, initialize, invariant, rule
+from hypothesis.stateful import run_state_machine_as_test as run_machine
 
-from labkit.routing.breaker import Breaker, State
-from tests.support.doubles import Clock
+from labkit.routing.resilience import Breaker, Permit, State
+from tests.support.doubles import Clock, fail
 
 
 @pytest.fixture
@@ -25,136 +17,134 @@ def clock() -> Clock:
     return Clock()
 
 
+def permit_of(breaker: Breaker) -> Permit:
+    """A permit, which must be given."""
+    permit = breaker.admit()
+    assert permit
+    return permit
+
+
 def opened(clock: Clock, cooldown: float = 10.0) -> Breaker:
     """A breaker that has just been opened by three failures in a row."""
     breaker = Breaker(3, cooldown, clock)
     for _ in range(3):
-        assert breaker.admit()
-        breaker.failed()
+        fail(breaker)
     assert breaker.state is State.OPEN
     return breaker
 
 
-def probing(clock: Clock) -> Breaker:
+def probing(clock: Clock) -> tuple[Breaker, Permit]:
     """A breaker whose one probe is under way."""
     breaker = opened(clock)
     clock.now += 10
-    assert breaker.admit()
-    assert breaker.state is State.HALF_OPEN
-    return breaker
+    return breaker, permit_of(breaker)
 
 
-def test_it_opens_at_the_third_failure_in_a_row(clock: Clock) -> None:
+# Each row: what the requests report one after the other ("ok", or the wait in seconds), and the state afterwards.
+@pytest.mark.parametrize(
+    ("reports", "state"),
+    [
+        (["ok"], State.CLOSED),
+        ([0, 0], State.CLOSED),
+        ([0, 0, 0], State.OPEN),
+        ([0, 0, "ok", 0, 0], State.CLOSED),
+        ([0, 0, "nothing", 0], State.OPEN),
+        ([60], State.OPEN),  # longer than the cooldown: it is left alone at once
+        ([10], State.CLOSED),
+    ],
+)
+def test_failures_in_a_row_open_it(reports: list[str | float], state: State, clock: Clock) -> None:
     breaker = Breaker(3, 10, clock)
-    for report in (breaker.failed, breaker.failed, breaker.succeeded, breaker.failed, breaker.failed):
-        assert breaker.admit()
-        report()
-        assert breaker.state is State.CLOSED
-    assert breaker.admit()
-    breaker.failed()
-    assert breaker.state is State.OPEN
-    assert not breaker.admit()
+    for report in reports:
+        permit = permit_of(breaker)
+        if isinstance(report, str):
+            permit.succeeded() if report == "ok" else permit.released()
+        else:
+            permit.failed(report)
+    assert breaker.state is state
+    assert bool(breaker.admit()) is (state is State.CLOSED)
 
 
-def test_it_lets_nothing_through_until_it_has_cooled(clock: Clock) -> None:
-    breaker = opened(clock)
-    clock.now += 9.99
+@pytest.mark.parametrize(("wait", "seconds"), [(0, 10.0), (60, 60.0)])
+def test_it_lets_nothing_through_until_it_has_cooled(wait: float, seconds: float, clock: Clock) -> None:
+    breaker = Breaker(1, 10, clock)
+    fail(breaker, wait)
+    clock.now += seconds - 0.01
     assert not breaker.ready
-    assert not breaker.admit()
-    assert breaker.state is State.OPEN
+    assert breaker.admit() is None
     clock.now += 0.01
     assert breaker.ready
     assert breaker.state is State.OPEN  # asking changed nothing
     assert breaker.admit()
+    assert breaker.state is State.HALF_OPEN
 
 
 def test_half_open_lets_one_through(clock: Clock) -> None:
-    breaker = probing(clock)
-    assert not breaker.ready
-    assert not breaker.admit()
+    breaker, probe = probing(clock)
     clock.now += 1000
-    assert not breaker.admit()
+    assert not breaker.ready
+    assert breaker.admit() is None
+    probe.released()
+    assert breaker.admit()
+    assert breaker.admit() is None
 
 
-def test_success_closes(clock: Clock) -> None:
-    breaker = probing(clock)
-    breaker.succeeded()
+def test_a_probe_that_succeeds_closes_it_and_the_failures_before_count_no_more(clock: Clock) -> None:
+    breaker, probe = probing(clock)
+    probe.succeeded()
+    fail(breaker)
+    fail(breaker)
     assert breaker.state is State.CLOSED
-    breaker.failed()
-    breaker.failed()
-    assert breaker.state is State.CLOSED  # the failures before count no more
 
 
-def test_failure_reopens_for_a_whole_cooldown(clock: Clock) -> None:
-    breaker = probing(clock)
-    breaker.failed()
-    assert breaker.state is State.OPEN
+def test_a_probe_that_fails_opens_it_for_a_whole_cooldown(clock: Clock) -> None:
+    breaker, probe = probing(clock)
+    probe.failed()
     clock.now += 9.99
-    assert not breaker.admit()
+    assert breaker.admit() is None
     clock.now += 0.01
     assert breaker.admit()
 
 
-def test_released_lets_another_probe_through(clock: Clock) -> None:
-    breaker = probing(clock)
-    breaker.released()
+@pytest.mark.parametrize("report", ["succeeded", "failed", "released"])
+def test_a_request_from_before_the_opening_is_old_news(report: str, clock: Clock) -> None:
+    """It neither closes the breaker, nor opens it again, nor lets a second probe in."""
+    breaker = Breaker(1, 10, clock)
+    early = permit_of(breaker)
+    fail(breaker)
+    clock.now += 10
+    probe = permit_of(breaker)
+    getattr(early, report)()
     assert breaker.state is State.HALF_OPEN
-    assert breaker.admit()
-    assert not breaker.admit()
+    assert breaker.admit() is None
+    probe.succeeded()
+    assert breaker.history[-1][1] is State.CLOSED
 
 
-def test_released_forgets_no_failure(clock: Clock) -> None:
-    breaker = Breaker(2, 10, clock)
-    breaker.failed()
-    assert breaker.admit()
-    breaker.released()
-    breaker.failed()
-    assert breaker.state is State.OPEN
-
-
-def test_a_long_wait_opens_it_at_once(clock: Clock) -> None:
-    breaker = Breaker(3, 10, clock)
-    assert breaker.admit()
-    breaker.failed(60)
-    assert breaker.state is State.OPEN
-    clock.now += 59.99
-    assert not breaker.admit()
-    clock.now += 0.01
-    assert breaker.admit()
-
-
-def test_a_short_wait_does_not(clock: Clock) -> None:
-    breaker = Breaker(3, 10, clock)
-    assert breaker.admit()
-    breaker.failed(10)
-    assert breaker.state is State.CLOSED
-    assert breaker.admit()
-
-
-def test_a_late_failure_shortens_no_wait(clock: Clock) -> None:
-    """Two requests were under way: one was asked to wait for a minute, the other just fails."""
-    breaker = Breaker(2, 10, clock)
-    assert breaker.admit()
-    assert breaker.admit()
-    breaker.failed(60)
-    breaker.failed()
+def test_a_late_failure_can_only_make_the_wait_longer(clock: Clock) -> None:
+    breaker = Breaker(1, 10, clock)
+    early, late = permit_of(breaker), permit_of(breaker)
+    fail(breaker)
+    early.failed()
+    late.failed(60)
     clock.now += 59
-    assert not breaker.admit()
+    assert breaker.admit() is None
     clock.now += 1
     assert breaker.admit()
 
 
-def test_a_late_success_does_not_close_an_open_one(clock: Clock) -> None:
-    breaker = opened(clock)
-    breaker.succeeded()
-    assert breaker.state is State.OPEN
-    assert not breaker.admit()
+def test_a_permit_counts_once(clock: Clock) -> None:
+    breaker = Breaker(2, 10, clock)
+    permit = permit_of(breaker)
+    permit.failed()
+    permit.failed()
+    assert breaker.state is State.CLOSED
 
 
 def test_history(clock: Clock) -> None:
-    breaker = probing(clock)
+    breaker, probe = probing(clock)
     clock.now += 1
-    breaker.succeeded()
+    probe.succeeded()
     assert list(breaker.history) == [
         (100.0, State.CLOSED),
         (100.0, State.OPEN),
@@ -163,111 +153,65 @@ def test_history(clock: Clock) -> None:
     ]
 
 
-@dataclass
-class Model:
-    """What a breaker must do, in the plainest words; `under_way` counts the requests that are not reported yet."""
-
-    failures: int
-    cooldown: float
-    state: State = State.CLOSED
-    in_a_row: int = 0
-    until: float = 0.0
-    probe: bool = False
-    under_way: int = 0
-    history: list[tuple[float, State]] = field(default_factory=list)
-
-    def admits(self, now: float) -> bool:
-        match self.state:
-            case State.CLOSED:
-                return True
-            case State.OPEN:
-                return now >= self.until
-            case State.HALF_OPEN:
-                return not self.probe
-
-    def become(self, state: State, now: float) -> None:
-        if state is not self.state:
-            self.state = state
-            self.history.append((now, state))
+def test_a_real_clock_is_there_by_default() -> None:
+    breaker = Breaker(1, cooldown=3600)
+    fail(breaker)
+    assert breaker.admit() is None
 
 
-class Machine(RuleBasedStateMachine):
-    """Requests that begin and end in any order, and time that goes by."""
+class Requests(RuleBasedStateMachine):
+    """Requests that begin and end in any order while time goes by. It states what must hold, not how it is done."""
 
-    @initialize(failures=st.integers(1, 4), cooldown=st.sampled_from([0.0, 1.0, 10.0]))
+    permits: Bundle[Permit | None] = Bundle("permits")
+
+    @initialize(failures=st.integers(1, 4), cooldown=st.sampled_from([0.5, 1.0, 10.0]))
     def begin(self, failures: int, cooldown: float) -> None:
         self.clock = Clock()
         self.breaker = Breaker(failures, cooldown, self.clock)
-        self.model = Model(failures, cooldown, history=[(self.clock.now, State.CLOSED)])
+        self.since_opening: set[Permit] = set()  # permits that were given after the last change to open
+        self.probes: set[Permit] = set()
 
-    @rule()
-    def admit(self) -> None:
-        model = self.model
-        expected = model.admits(self.clock.now)
-        assert self.breaker.admit() is expected
-        if expected:
-            model.under_way += 1
-            if model.state is not State.CLOSED:
-                model.become(State.HALF_OPEN, self.clock.now)
-                model.probe = True
+    @rule(target=permits)
+    def ask(self) -> Permit | None:
+        ready, before = self.breaker.ready, self.breaker.state
+        permit = self.breaker.admit()
+        assert (permit is not None) is ready
+        if permit:
+            self.since_opening.add(permit)
+            if before is not State.CLOSED:
+                assert not self.probes, "two probes at once"
+                self.probes.add(permit)
+        return permit
 
-    @rule(seconds=st.sampled_from([0.25, 0.75, 1.0, 9.0, 10.0, 60.0]))
+    @rule(permit=consumes(permits), report=st.sampled_from(["succeeded", "failed", "released"]))
+    def report(self, permit: Permit | None, report: str) -> None:
+        if permit is None:
+            return
+        before, changes = self.breaker.state, len(self.breaker.history)
+        getattr(permit, report)()
+        after = self.breaker.state
+        if permit not in self.since_opening:
+            assert len(self.breaker.history) == changes, "a request from before the opening changed the state"
+        if before is State.HALF_OPEN and after is State.CLOSED:
+            assert (permit in self.probes, report) == (True, "succeeded")
+        if before is State.OPEN:
+            assert after is State.OPEN
+        if after is State.OPEN and before is not State.OPEN:
+            assert report == "failed"
+            self.since_opening.clear()
+        self.probes.discard(permit)
+
+    @rule(seconds=st.sampled_from([0.25, 1.0, 9.0, 60.0]))
     def wait(self, seconds: float) -> None:
         self.clock.now += seconds
 
-    @precondition(lambda self: self.model.under_way)
-    @rule()
-    def succeed(self) -> None:
-        self.breaker.succeeded()
-        self.reported()
-        self.model.in_a_row = 0
-        if self.model.state is State.HALF_OPEN:
-            self.model.become(State.CLOSED, self.clock.now)
-
-    @precondition(lambda self: self.model.under_way)
-    @rule(wait=st.sampled_from([0.0, 0.0, 0.0, 0.5, 1.0, 10.0, 11.0, 60.0]))
-    def fail(self, wait: float) -> None:
-        model = self.model
-        self.breaker.failed(wait)
-        self.reported()
-        model.in_a_row += 1
-        if model.state is State.HALF_OPEN or model.in_a_row >= model.failures or wait > model.cooldown:
-            model.until = max(model.until, self.clock.now + max(model.cooldown, wait))
-            model.become(State.OPEN, self.clock.now)
-
-    @precondition(lambda self: self.model.under_way)
-    @rule()
-    def release(self) -> None:
-        self.breaker.released()
-        self.reported()
-
-    def reported(self) -> None:
-        self.model.under_way -= 1
-        self.model.probe = False
-
     @invariant()
-    def agrees(self) -> None:
-        assert self.breaker.state is self.model.state
-        assert self.breaker.ready is self.model.admits(self.clock.now)
-        assert list(self.breaker.history) == self.model.history
-
-    @invariant()
-    def is_not_stuck(self) -> None:
-        """With nothing under way, time alone makes it let a request through."""
-        if self.model.under_way == 0:
+    def time_alone_lets_one_through_when_no_probe_is_under_way(self) -> None:
+        if not self.probes:
             now, self.clock.now = self.clock.now, self.clock.now + 1e6
             assert self.breaker.ready
             self.clock.now = now
 
 
-def test_it_does_what_the_model_does() -> None:
-    run_state_machine_as_test(
-        Machine, settings=settings(max_examples=200, stateful_step_count=40, deadline=None, derandomize=True)
-    )
-
-
-def test_a_real_clock_is_there_by_default() -> None:
-    breaker = Breaker(1, cooldown=3600)
-    assert breaker.admit()
-    breaker.failed()
-    assert not breaker.admit()
+def test_its_properties_hold_in_any_order_of_requests() -> None:
+    run_machine(Requests, settings=settings(max_examples=150, stateful_step_count=40, deadline=None, derandomize=True))

@@ -15,10 +15,11 @@ from labkit import plots
 from labkit.connection import Connection, Source
 from labkit.events import End, Trace
 from labkit.latency import Run
-from labkit.routing.breaker import Breaker
 from labkit.routing.evaluation import Interval, evaluate
+from labkit.routing.resilience import Breaker
 from labkit.routing.scorers import Recorded, WordCount
 from labkit.tables import Table
+from tests.support.doubles import fail
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -37,7 +38,7 @@ def opened() -> Breaker:
     """A breaker that has opened after two seconds."""
     times = iter([0.0, 2.0, 2.0])
     watched = Breaker(failures=1, clock=lambda: next(times))
-    watched.failed()
+    fail(watched)
     return watched
 
 

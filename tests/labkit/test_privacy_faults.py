@@ -27,11 +27,10 @@ from foundry_mock.answers import ChatAnswer
 from labkit.connection import Connection, Source
 from labkit.errors import LabError, RoutingError, StreamError
 from labkit.events import End, Failure, Finish, FirstToken, Usage
-from labkit.routing.breaker import Breaker
 from labkit.routing.cloud import Cloud, Price
 from labkit.routing.decision import DOUBTED, PASSED_OVER, Reason, Target
 from labkit.routing.privacy import CLAIMED
-from labkit.routing.retries import Retries
+from labkit.routing.resilience import Breaker, Retries
 from labkit.routing.router import Routed, Router
 from tests.support.doubles import Clock, Doubts, Fixed
 

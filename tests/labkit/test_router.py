@@ -18,15 +18,14 @@ from labkit.chat_view import ChatView
 from labkit.connection import TIMEOUT, Connection, Source
 from labkit.errors import LabError, RequestError, RoutingError, StreamError
 from labkit.events import End, Event, Failure, Finish, FirstToken, Text, Usage
-from labkit.routing.breaker import Breaker, State
 from labkit.routing.cloud import Cloud, Price
 from labkit.routing.decision import DOUBTED, PASSED_OVER, Decision, Reason, Target
 from labkit.routing.privacy import Kind
-from labkit.routing.retries import Retries
+from labkit.routing.resilience import Breaker, Retries, State
 from labkit.routing.router import Routed, Router
 from labkit.routing.scorers import Cascade, WordCount
 from tests.conftest import Reply
-from tests.support.doubles import Clock, Doubts, Fixed
+from tests.support.doubles import Clock, Doubts, Fixed, fail
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
@@ -491,7 +490,7 @@ def test_private_and_no_local_model(lab: Lab) -> None:
 
 def test_private_while_the_breaker_is_open(lab: Lab) -> None:
     router = lab.router(HARD)
-    router.breakers[Target.LOCAL].failed(60)
+    fail(router.breakers[Target.LOCAL], 60)
     asked = ask(router, MAIL)
     assert isinstance(asked.error, RoutingError)
     assert asked.decision.private == (Kind.EMAIL,)
@@ -526,7 +525,7 @@ def test_both_are_down(lab: Lab) -> None:
 def test_both_breakers_are_open(lab: Lab) -> None:
     router = lab.router()
     for breaker in router.breakers.values():
-        breaker.failed(60)
+        fail(breaker, 60)
     assert router.decide("Hi").reason is Reason.EASY  # there is nobody else to go to
     assert router.decide("Hi").tried == ()
     asked = ask(router)
@@ -538,7 +537,7 @@ def test_both_breakers_are_open(lab: Lab) -> None:
 
 def test_who_was_passed_over_is_not_asked_after_all(lab: Lab) -> None:
     router = lab.router()
-    router.breakers[Target.LOCAL].failed(60)
+    fail(router.breakers[Target.LOCAL], 60)
     lab.cloud.fail(Fault.OVERFLOW)
     asked = ask(router)
     assert isinstance(asked.error, RoutingError)
@@ -583,7 +582,7 @@ def test_a_success_between_keeps_it_closed(lab: Lab) -> None:
 def test_a_probe_that_answers_closes_it(lab: Lab) -> None:
     router = lab.router()
     breaker = router.breakers[Target.LOCAL]
-    breaker.failed(60)
+    fail(breaker, 60)
     lab.clock.now += 60
     asked = ask(router)
     assert asked.tried == [(Target.LOCAL, End.FINISHED)]
@@ -594,7 +593,7 @@ def test_a_probe_that_answers_closes_it(lab: Lab) -> None:
 def test_a_probe_that_fails_is_the_only_one(lab: Lab) -> None:
     """There is no use in waiting for a second try, which the breaker would not let through."""
     router = lab.router()
-    router.breakers[Target.LOCAL].failed(60)
+    fail(router.breakers[Target.LOCAL], 60)
     lab.clock.now += 60
     lab.local.fail(Fault.SERVER_ERROR)
     asked = ask(router)
@@ -608,7 +607,7 @@ def test_a_probe_that_is_refused_for_itself_does_not_stick(lab: Lab) -> None:
     """It says nothing about the endpoint, so the next question is the probe."""
     router = lab.router()
     breaker = router.breakers[Target.LOCAL]
-    breaker.failed(60)
+    fail(breaker, 60)
     lab.clock.now += 60
     lab.local.fail(Fault.OVERFLOW)
     first, second = ask_each(router, "Count to 5.", "Count to 5.")
@@ -621,7 +620,7 @@ def test_one_probe_at_a_time(lab: Lab) -> None:
     """Of some questions at once, one goes to the endpoint that may be well again."""
     lab.behave(STEADY)
     router = lab.router()
-    router.breakers[Target.LOCAL].failed(60)
+    fail(router.breakers[Target.LOCAL], 60)
     lab.clock.now += 60
 
     async def at_once() -> list[Routed]:
@@ -678,7 +677,7 @@ def test_a_doubt_while_the_cloud_is_down(lab: Lab) -> None:
 
 def test_a_doubt_while_the_breaker_of_the_cloud_is_open(lab: Lab) -> None:
     router = lab.router(cascade=Doubts(1.0))
-    router.breakers[Target.CLOUD].failed(60)
+    fail(router.breakers[Target.CLOUD], 60)
     asked = ask(router)
     assert asked.tried == [(Target.LOCAL, DOUBTED), (Target.CLOUD, PASSED_OVER)]
     assert asked.shown == "1 2 3 4 5"
@@ -854,7 +853,7 @@ def test_stop_closes_upstream(lab: Lab, leave: Callable[[Answer], Awaitable[None
     router = lab.router(HARD)
     breaker = router.breakers[Target.CLOUD]
     if probe:
-        breaker.failed(60)
+        fail(breaker, 60)
         lab.clock.now += 60
 
     async def go() -> Routed:
@@ -885,7 +884,7 @@ def test_leaving_at_the_end_is_a_success(lab: Lab) -> None:
     """A probe whose answer was whole closes the breaker, also where the loop was left at its last event."""
     router = lab.router(HARD)
     breaker = router.breakers[Target.CLOUD]
-    breaker.failed(60)
+    fail(breaker, 60)
     lab.clock.now += 60
 
     async def go() -> Routed:
@@ -937,7 +936,7 @@ def test_stop_before_the_first_token(lab: Lab, moment: str, probe: bool) -> None
     router = lab.router()
     breaker = router.breakers[Target.LOCAL]
     if probe:
-        breaker.failed(60)
+        fail(breaker, 60)
         lab.clock.now += 60
 
     async def go() -> Routed:

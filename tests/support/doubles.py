@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from labkit.routing.scorers import Cascade
+
+if TYPE_CHECKING:
+    from labkit.routing.resilience import Breaker
 
 
 @dataclass(frozen=True)
@@ -35,3 +39,10 @@ class Clock:
 
     def __call__(self) -> float:
         return self.now
+
+
+def fail(breaker: Breaker, wait: float = 0.0) -> None:
+    """One request through a breaker, which fails; `wait` is how long the endpoint asks to be left alone."""
+    permit = breaker.admit()
+    assert permit
+    permit.failed(wait)

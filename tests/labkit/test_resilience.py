@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from foundry_mock import Behaviour, Fault, MockEndpoint, Step
 from labkit.connection import Connection, Source
 from labkit.errors import LabError
-from labkit.routing.retries import Failure, Retries, judge, retry_after
+from labkit.routing.resilience import Retries, RetryAdvice, advise, retry_after
 from labkit.streaming import stream
 from tests.conftest import Reply
 
@@ -28,9 +28,9 @@ if TYPE_CHECKING:
 
     Serve = Callable[[Reply | Callable[[Asked], Reply]], Loopback]
 
-AGAIN = Failure(again=True, counts=True)
-GIVE_UP = Failure(again=False, counts=True)
-OWN_FAULT = Failure(again=False, counts=False)
+AGAIN = RetryAdvice(again=True, counts=True)
+GIVE_UP = RetryAdvice(again=False, counts=True)
+OWN_FAULT = RetryAdvice(again=False, counts=False)
 
 
 @pytest.fixture(scope="module")
@@ -39,10 +39,10 @@ def mock() -> Iterator[MockEndpoint]:
         yield endpoint
 
 
-def judged(base_url: str, model: str = "a", **options: object) -> Failure:
-    """What `judge` says of one request that must fail."""
+def judged(base_url: str, model: str = "a", **options: object) -> RetryAdvice:
+    """What `advise` says of one request that must fail."""
 
-    async def once() -> Failure:
+    async def once() -> RetryAdvice:
         lab = Connection(base_url, model, Source.BASE_URL, retries=0)
         answer = stream(lab, "Count to 5.", **options)
         with suppress(LabError):
@@ -50,7 +50,7 @@ def judged(base_url: str, model: str = "a", **options: object) -> Failure:
                 pass
         await lab.aclose()
         assert answer.trace.error is not None
-        return judge(answer.trace.error, answer.trace.ended)
+        return advise(answer.trace.error, answer.trace.ended)
 
     return asyncio.run(once())
 
@@ -60,13 +60,13 @@ class Expected:
     """A fault of the mock and what it means."""
 
     step: Step
-    failure: Failure
+    failure: RetryAdvice
 
 
 @pytest.mark.parametrize(
     "case",
     [
-        Expected(Step(Fault.RATE_LIMIT, retry_after=2.5), Failure(again=True, counts=True, wait=2.5)),
+        Expected(Step(Fault.RATE_LIMIT, retry_after=2.5), RetryAdvice(again=True, counts=True, wait=2.5)),
         Expected(Step(Fault.RATE_LIMIT, retry_after=0), AGAIN),
         Expected(Step(Fault.SERVER_ERROR), AGAIN),
         Expected(Step(Fault.DROP, after=0), AGAIN),
@@ -116,7 +116,7 @@ def refusal(status: int, **headers: str) -> Reply:
         (503, AGAIN),
     ],
 )
-def test_statuses(loopback: Serve, status: int, failure: Failure) -> None:
+def test_statuses(loopback: Serve, status: int, failure: RetryAdvice) -> None:
     assert judged(loopback(refusal(status)).base_url) == failure
 
 
@@ -179,7 +179,7 @@ def test_retry_after(value: str | None, seconds: float) -> None:
 def test_delay(seed: int, attempts: int, number: int, wait: float, base: float, longest: float, again: bool) -> None:
     """None when there is no use; else what the endpoint asks for, and a part of a wait that doubles."""
     retries = Retries(attempts, base, longest, Random(seed))
-    delay = retries.delay(number, Failure(again=again, counts=True, wait=wait))
+    delay = retries.delay(number, RetryAdvice(again=again, counts=True, wait=wait))
     if not again or number >= attempts or wait > longest:
         assert delay is None
     else:
@@ -206,8 +206,8 @@ def test_the_same_seed_waits_the_same() -> None:
 
 def test_at_the_edge() -> None:
     retries = Retries(attempts=2, longest=5)
-    assert retries.delay(1, Failure(again=True, counts=True, wait=5)) is not None
-    assert retries.delay(1, Failure(again=True, counts=True, wait=5.01)) is None
+    assert retries.delay(1, RetryAdvice(again=True, counts=True, wait=5)) is not None
+    assert retries.delay(1, RetryAdvice(again=True, counts=True, wait=5.01)) is None
     assert retries.delay(2, AGAIN) is None
 
 
