@@ -72,26 +72,9 @@ def notebook_page(path: Path, result: Result, *, code: bool, back: str) -> str:
         title=f"{result.student}: {result.notebook}" if result.student else result.notebook,
         back=back,
         machine="",
-        facts=_facts(result),
         result=result,
         body=Markup(clean(body)),
     )
-
-
-def _facts(result: Result) -> list[tuple[str, str]]:
-    latency = result.latency
-    facts = [
-        ("Status", str(result.status)),
-        ("Cells", f"{result.cells_run} of {result.cells}"),
-        ("Time", f"{result.seconds:.1f} s"),
-        ("Model", result.model),
-        ("Source", result.source),
-    ]
-    if result.checks:
-        facts.append(("Exercises passed", f"{result.checks_passed} of {len(result.checks)}"))
-    if latency.ttft_p50 is not None and latency.ttft_p95 is not None:
-        facts.append(("First token p50, p95", f"{latency.ttft_p50:.2f} s, {latency.ttft_p95:.2f} s"))
-    return facts
 
 
 def clean(body: str) -> str:

@@ -49,26 +49,15 @@ def index_page(results: Sequence[Result], made: str, machine: str, comparisons: 
 
     `comparisons` are the titles and addresses of the pages that compare models.
     """
-    passed = sum(result.passed for result in results)
-    models = sorted({result.model for result in results})
-    students = _students(results)
-    facts: list[tuple[str, object]] = [
-        ("Runs", len(results)),
-        ("Ran to the end", passed),
-        ("Did not", len(results) - passed),
-    ]
-    facts += [("Students", len(students))] if students else []
-    facts += [("Made", made), ("Models" if len(models) > 1 else "Model", ", ".join(models) or "none")]
     return TEMPLATES.get_template("index.html").render(
         title="Report of the workbook",
         back="",
         machine=machine,
-        facts=facts,
+        made=made,
         results=results,
-        students=students,
+        students=_students(results),
         exercises=sorted({check.exercise for result in results for check in result.checks}),
         comparisons=comparisons,
-        remarks=list(map(_remarks, results)),
     )
 
 
@@ -96,12 +85,6 @@ def _first_error(results: Sequence[Result]) -> str:
             return f"{result.notebook}: {result.status}, {result.detail}"
     missing = [check for result in results for check in result.checks if not check.passed]
     return f"{missing[0].exercise}: {missing[0].missing}" if missing else ""
-
-
-def _remarks(result: Result) -> str:
-    remarks = [] if result.passed else [result.detail]
-    remarks += [f"second try; first: {result.first_try}"] if result.first_try else []
-    return "; ".join(filter(None, remarks))
 
 
 def comparable(results: Iterable[Result]) -> list[list[Result]]:
