@@ -108,8 +108,10 @@ def test_a_link_out_of_the_report_becomes_words() -> None:
     assert 'href="https://example.com"' in notebook_page.clean('<a href="https://example.com">there</a>')
 
 
-def test_the_page_of_a_notebook_shows_every_kind_of_output(tmp_path: Path) -> None:
-    """Text, picture with its description, table, error; no code, unless it is asked for."""
+def test_the_page_of_a_notebook_shows_every_kind_of_output(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Text, picture with its description, table, error; no code, unless it is asked for; no file of this machine."""
+    (tmp_path / "private.png").write_bytes(b"private bytes")
+    monkeypatch.chdir(tmp_path)
     path = executed(
         tmp_path / "a.ipynb",
         picture(),
@@ -120,12 +122,12 @@ def test_the_page_of_a_notebook_shows_every_kind_of_output(tmp_path: Path) -> No
         display(application_javascript="alert(1)"),
         nbformat.v4.new_output("error", ename="ValueError", evalue="<i>", traceback=["Traceback", "ValueError: <i>"]),
         nbformat.v4.new_output("stream", text="y" * 1_000_000),
-        text=f"# A lesson\n\n$a_1 < b$ {SCRIPT} ![x](/etc/passwd) [l](javascript:alert(1))",
+        text=f"# A lesson\n\n$a_1 < b$ {SCRIPT} ![x](private.png) [l](javascript:alert(1))",
     )
     failed = result(status=Status.FAILED, detail="cell 1: ValueError: <i>", first_try="timed out: <u>")
     text = notebook_page.notebook_page(path, failed, code=False, back="../index.html")
     assert_harmless(text[text.index("<article>") : text.rindex("</article>")])
-    for absent in ("secret_source", "alert(1)</script>"):
+    for absent in ("secret_source", "alert(1)</script>", base64.b64encode(b"private bytes").decode()[:-4]):
         assert absent not in text
     for present in (
         "A small empty figure",
