@@ -171,7 +171,7 @@ def test_parameters_are_converted_to_their_declared_types(
 
 
 def test_a_parameter_goes_to_the_notebooks_that_declare_it(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
-    """papermill's warnings about lines that it cannot parse are not shown."""
+    """Papermill's warnings about lines that it cannot parse are not shown."""
     one = reports.write(tmp_path / "a.ipynb", "1", parameters="seed: int = 1\na = b = 2")
     two = reports.write(tmp_path / "b.ipynb", "1")
     assert plan.convert_parameters([one, two], {"seed": "3"}) == {one: {"seed": 3}, two: {}}
