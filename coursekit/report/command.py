@@ -101,9 +101,8 @@ class _Report:
         self.results = {key: result for key, result in finished(self.journal).items() if key in self.jobs}
         left = [job for key, job in self.jobs.items() if key not in self.results]
         if self.results:
-            print(
-                f"{len(self.results)} of {len(self.jobs)} runs are finished already; {len(left)} are left.", flush=True
-            )
+            count = f"{len(self.results)} of {len(self.jobs)}"
+            print(f"{count} runs are finished already; {len(left)} are left.", flush=True)
         if self.options.scheduler:
             start_workers = workers.dask_workers(self.options.scheduler)
         else:

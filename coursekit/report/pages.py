@@ -163,8 +163,8 @@ class Renderer:
             return result
         try:
             problem = self._pool.apply_async(_write_page, (result, target, self.code, back)).get(self.seconds)
-        except multiprocessing.TimeoutError:  # also when the process died
-            problem = f"it took more than {self.seconds:g} s"
+        except multiprocessing.TimeoutError:
+            problem = f"it took more than {self.seconds:g} s, or its process died"
             self._pool.terminate()
             self._pool = _start_pool()
         if problem:

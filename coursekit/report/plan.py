@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
+import json
 import logging
 import re
 from ast import literal_eval
@@ -95,20 +97,19 @@ def parse_parameters(pairs: Sequence[str]) -> dict[str, str]:
 
 def _convert(name: str, value: Any, kind: str) -> Any:
     """A value as its declared type: text from the command line or CSV is parsed, a value from YAML must fit."""
-    from pydantic import TypeAdapter, ValidationError
+    from pydantic import JsonValue, TypeAdapter, ValidationError
 
-    if kind not in TYPES:  # no declared type: Python's notation, or the text itself
-        try:
-            return literal_eval(value) if isinstance(value, str) else value
-        except (ValueError, SyntaxError):
-            return value
-    adapter: TypeAdapter[Any] = TypeAdapter(TYPES[kind])
+    if kind not in TYPES and isinstance(value, str):  # no declared type: a JSON-like value of Python, or the text
+        with contextlib.suppress(ValueError, TypeError, SyntaxError, MemoryError, RecursionError):
+            return json.loads(json.dumps(literal_eval(value)))
+    adapter: TypeAdapter[Any] = TypeAdapter(TYPES.get(kind, JsonValue))
     try:
-        return (
-            adapter.validate_strings(value) if isinstance(value, str) else adapter.validate_python(value, strict=True)
-        )
+        if isinstance(value, str):
+            return adapter.validate_strings(value)
+        return adapter.validate_python(value, strict=True)
     except ValidationError as error:
-        message = f"Parameter {name!r} is {value!r}, which is not of type {kind}"
+        expected = f"of type {kind}" if kind in TYPES else "a JSON value"
+        message = f"Parameter {name!r} is {value!r}, which is not {expected}"
         raise WorkbookError(message, fix="give another value") from error
 
 

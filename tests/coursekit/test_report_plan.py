@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import datetime
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -154,7 +155,8 @@ DECLARED = "seed: int = 1\nshare: float = 0.5\nname: str = ''\nfast: bool = Fals
         ({"seed": "3", "share": "1", "name": "3"}, {"seed": 3, "share": 1.0, "name": "3"}),
         ({"fast": "true", "free": "[1, 2]"}, {"fast": True, "free": [1, 2]}),
         ({"seed": 3, "share": 1, "fast": False, "free": True}, {"seed": 3, "share": 1.0, "fast": False, "free": True}),
-        ({"free": "a b"}, {"free": "a b"}),
+        *[({"free": value}, {"free": value}) for value in ("a b", "{1, 2}", "(" * 10_000, {"a": [None]})],
+        ({"free": datetime.date(2026, 1, 1)}, None),  # as YAML reads 2026-01-01
         *[({name: value}, None) for name, value in [("seed", "3.5"), ("seed", ""), ("fast", "maybe"), ("share", "x")]],
         *[({name: value}, None) for name, value in [("seed", True), ("seed", 1.5), ("name", 3), ("fast", 1)]],
     ],
@@ -164,7 +166,7 @@ def test_parameters_are_converted_to_their_declared_types(
 ) -> None:
     notebook = reports.write(tmp_path / "a.ipynb", "1", parameters=DECLARED)
     if converted is None:
-        with pytest.raises(WorkbookError, match="which is not of type"):
+        with pytest.raises(WorkbookError, match="which is not "):
             plan.convert_parameters([notebook], given)
     else:
         assert plan.convert_parameters([notebook], given) == {notebook: converted}
