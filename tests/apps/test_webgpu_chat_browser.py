@@ -149,9 +149,12 @@ def load(page: Page) -> None:
 
 
 def say(page: Page, question: str) -> None:
+    """Ask, and wait until the page has taken the question; its answer may be over by then."""
+    state(page, "ready")  # before, the page takes none
+    entries = page.locator("#log li").count()
     page.get_by_label("Your question").fill(question)
     page.keyboard.press("Enter")
-    state(page, "answering")
+    expect(page.locator("#log li")).to_have_count(entries + 2)
 
 
 def number(page: Page, name: str) -> int:
