@@ -84,7 +84,7 @@ def chat(options: argparse.Namespace) -> int:
     from coursekit.copies import ROOT
 
     folder = ROOT / "apps" / "chat"
-    port = ports.pick(options.port, CHAT_PORT)
+    port = ports.pick(options.port, CHAT_PORT, options.host)
     command = [sys.executable, "-m", "chainlit", "run", str(folder / "app.py")]
     command += ["--host", options.host, "--port", str(port), *(["--headless"] if options.no_browser else [])]
     environ = os.environ | {"CHAINLIT_APP_ROOT": str(folder)}
@@ -181,8 +181,11 @@ def _first_answer(lab: Connection) -> None:
 @contextlib.contextmanager
 def _until_told() -> Iterator[None]:
     """Run a block until Ctrl-C, SIGTERM or (Windows) SIGBREAK, all of which then end it in good order."""
-    for name in ("SIGTERM", "SIGBREAK"):
-        if hasattr(signal, name):
-            signal.signal(getattr(signal, name), signal.default_int_handler)
-    with contextlib.suppress(KeyboardInterrupt):
-        yield
+    numbers = [getattr(signal, name) for name in ("SIGTERM", "SIGBREAK") if hasattr(signal, name)]
+    before = {number: signal.signal(number, signal.default_int_handler) for number in numbers}
+    try:
+        with contextlib.suppress(KeyboardInterrupt):
+            yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

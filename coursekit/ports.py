@@ -13,15 +13,15 @@ from labkit.errors import EndpointError
 OWN = ", of this workbook"
 
 
-def is_free(port: int) -> bool:
-    """Whether a server could listen on this port of 127.0.0.1 now."""
-    with socket.socket() as probe:
+def is_free(port: int, host: str = "127.0.0.1") -> bool:
+    """Whether a server could listen on this port of an address of this machine now."""
+    with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as probe:
         if hasattr(socket, "SO_EXCLUSIVEADDRUSE"):
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_EXCLUSIVEADDRUSE, 1)
         else:
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
-            probe.bind(("127.0.0.1", port))
+            probe.bind((host, port))
         except OSError:
             return False
         return True
@@ -50,19 +50,22 @@ def _is_own(process: psutil.Process) -> bool:
         return False
 
 
-def pick(asked: int | None, preferred: int) -> int:
-    """The port that was asked for, else the preferred one if it is free, else any free one.
+def pick(asked: int | None, preferred: int, host: str = "127.0.0.1") -> int:
+    """The port that was asked for, else the preferred one if it is free on `host`, else any free one.
 
-    Raises EndpointError when the port that was asked for is taken.
+    Raises EndpointError when the port that was asked for is taken, and for a host that is not this machine.
     """
-    if asked is not None:
-        if not 0 < asked < 65536:
-            raise EndpointError(f"{asked} is no port", fix="choose a --port from 1 to 65535, or leave it out")
-        if not is_free(asked):
-            raise EndpointError(f"port {asked} on 127.0.0.1 is taken", fix="choose another --port, or leave it out")
-        return asked
-    if is_free(preferred):
-        return preferred
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    if asked is not None and not 0 < asked < 65536:
+        raise EndpointError(f"{asked} is no port", fix="choose a --port from 1 to 65535, or leave it out")
+    try:
+        with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as probe:
+            probe.bind((host, 0))
+            spare = int(probe.getsockname()[1])
+    except OSError as error:
+        raise EndpointError(
+            f"{host} is not an address of this machine ({error.strerror or error})",
+            fix="leave --host at 127.0.0.1, or set it to 0.0.0.0 for all addresses of this machine",
+        ) from error
+    if asked is not None and not is_free(asked, host):
+        raise EndpointError(f"port {asked} on {host} is taken", fix="choose another --port, or leave it out")
+    return asked or (preferred if is_free(preferred, host) else spare)

@@ -123,6 +123,9 @@ class Connection:
     def __exit__(self, *_: type[BaseException] | BaseException | TracebackType | None) -> None:
         self.close()
 
+    def __repr__(self) -> str:
+        return f"Connection({shown(self.base_url)!r}, {self.model!r}, {self.source.name})"
+
     def __str__(self) -> str:
         lines = [f"{self.model} at {shown(self.base_url)} ({self.source})"]
         return "\n".join(lines + [f"  passed over: {reason}" for reason in self.passed])

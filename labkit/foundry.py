@@ -11,6 +11,7 @@ import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
+from functools import cache
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING, NoReturn
 
@@ -27,6 +28,8 @@ if TYPE_CHECKING:
     from foundry_local_sdk.catalog import Catalog
 
 PORT = 51211
+# Where the process-wide manager carries the runtimes that use it, if labkit has started it.
+_USERS = "_labkit_users"
 
 
 @dataclass(frozen=True)
@@ -36,8 +39,6 @@ class Runtime:
     base_url: str
     model: str
     alias: str
-    # Whether this value started the process-wide manager, and so ends it.
-    owner: bool
     manager: FoundryLocalManager = field(repr=False, compare=False)
 
     def stop_asked(self) -> bool:
@@ -45,11 +46,15 @@ class Runtime:
         return _manager() is not self.manager or self.manager.is_shutdown_requested()
 
     def close(self, seconds: float = 5) -> bool:
-        """Unload and stop, if this value started the runtime; False when it has not ended within `seconds`.
+        """Unload and stop, if labkit started the manager and nobody else uses it; False when that takes longer.
 
         It takes one to three seconds, but never ends in 2.2.1 once somebody has posted /shutdown.
         """
-        if not self.owner or _manager() is not self.manager:
+        users = vars(self.manager).get(_USERS, set())
+        if id(self) not in users or _manager() is not self.manager:
+            return True
+        users.remove(id(self))
+        if users:
             return True
         # In a thread: a close that Ctrl-C cuts short is never finished, and the SDK waits for it at exit.
         closing = threading.Thread(target=self.manager.close, daemon=True)
@@ -70,7 +75,7 @@ def start(cache: Path, model: str | None = None, *, port: int = 0, spare: bool =
     if choice.alias == embedded.ALIAS:
         embedded.install(cache)
     manager = _manager()
-    owner = manager is None
+    ours = manager is None
     from foundry_local_sdk import FoundryLocalException, FoundryLocalManager
 
     try:
@@ -78,19 +83,24 @@ def start(cache: Path, model: str | None = None, *, port: int = 0, spare: bool =
             FoundryLocalManager.initialize(configuration(cache, choice, port=port))
             manager = FoundryLocalManager.instance
             assert manager is not None
-        loaded = _load(manager, choice, joined=not owner, fetch=fetch)
+        loaded = _load(manager, choice, joined=not ours, fetch=fetch)
         if not manager.urls:
             manager.start_web_service()
     except BaseException as error:
-        if owner and manager is not None:
+        if ours and manager is not None:
             manager.close()
         if isinstance(error, FoundryLocalException):
-            if owner and port and spare and "in use" in str(error):
+            if ours and port and spare and "in use" in str(error):
                 return start(cache, model, fetch=fetch)
             raise _failure(error, port) from error
         raise
     address = (manager.urls or [""])[0].rstrip("/")
-    return Runtime(f"{address}/v1", loaded.id, loaded.alias, owner, manager)
+    running = Runtime(f"{address}/v1", loaded.id, loaded.alias, manager)
+    if ours:
+        vars(manager)[_USERS] = set()
+    if _USERS in vars(manager):
+        vars(manager)[_USERS].add(id(running))
+    return running
 
 
 def configuration(cache: Path, choice: Choice | None = None, *, port: int = 0) -> Configuration:
@@ -201,8 +211,9 @@ class _NotFound(BaseHTTPRequestHandler):
         """Keep quiet."""
 
 
+@cache
 def _no_catalog() -> str:
-    """The address of a catalog on loopback that has nothing; it lives as long as the process."""
+    """The address of a catalog on loopback that has nothing; one for the process, as long as it lives."""
     server = ThreadingHTTPServer(("127.0.0.1", 0), _NotFound)
     threading.Thread(target=server.serve_forever, daemon=True).start()
     return f"http://127.0.0.1:{server.server_port}/asset-gallery/v1.0/models"

@@ -94,7 +94,8 @@ def normalize_base_url(address: str, variable: str = "BASE_URL") -> str:
     except ValueError:
         usable = False
     if not usable or any(letter.isspace() for letter in address):
-        told = "" if "@" in address else f" {address!r}, which is"  # it may hold a password
+        # A user's name and password, a query or a fragment may be secret.
+        told = "" if set("@?#") & set(address) else f" {address!r}, which is"
         raise SettingsError(f"{variable} is{told} no address of an endpoint", fix=fix)
     path = parts.path.rstrip("/") or "/v1"
     query = f"?{parts.query}" if parts.query else ""

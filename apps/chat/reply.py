@@ -23,6 +23,9 @@ if TYPE_CHECKING:
     from operations import Operations
 
 
+_saving: set[asyncio.Task[None]] = set()
+
+
 async def reply(
     route: Connection | Router,
     history: History,
@@ -50,8 +53,11 @@ async def reply(
             raise LabError("the model answered without a word", fix="ask again, or in other words")
     finally:
         house.answered(answer, place(answer, route))
-        # Shielded: a second Stop must not cut off the saving.
-        await asyncio.shield(finish(message, answer, route, checkpoint, house.ended(answer)))
+        # Shielded: a second Stop must not cut off the saving. A loop keeps only a weak reference to its tasks.
+        saving = asyncio.create_task(finish(message, answer, route, checkpoint, house.ended(answer)))
+        _saving.add(saving)
+        saving.add_done_callback(_saving.discard)
+        await asyncio.shield(saving)
 
 
 async def grow(message: cl.Message, answer: Answer) -> None:

@@ -8,15 +8,9 @@ const sessions = {};
 const devices = {};
 
 async function support() {
-  const adapter = await navigator.gpu?.requestAdapter().catch(() => null);
-  const { vendor = "", architecture = "", device = "", description = "" } = adapter?.info ?? {};
-  return {
-    secure: isSecureContext,
-    gpu: Boolean(navigator.gpu),
-    adapter: adapter ? description || device || `${vendor} ${architecture}`.trim() || "an adapter without a name" : "",
-    software: /swiftshader|llvmpipe|basic render/i.test(`${vendor} ${architecture} ${device} ${description}`),
-    userAgent: navigator.userAgent,
-  };
+  const { webgpu, name, software } = await probe(); // of device.js, which Python puts before this file
+  const gpu = Boolean(navigator.gpu);
+  return { secure: isSecureContext, gpu, adapter: webgpu ? name : "", software, userAgent: navigator.userAgent };
 }
 
 async function open(_, [library, wasm, onnx]) {

@@ -111,6 +111,15 @@ async def open_browser(say: Callable[[str], None] = print) -> Browser | None:
     return found
 
 
+def source() -> str:
+    """The module of the widget: one text, since a notebook's front end can import no second file.
+
+    What the page knows of adapters comes first, so that both call the same ones software.
+    """
+    device = (FOLDER / "device.js").read_text(encoding="utf-8").replace("\nexport ", "\n")
+    return device + Path(__file__).with_name("classifier.js").read_text(encoding="utf-8")
+
+
 class FrontEnd:
     """The page in which the notebook is shown."""
 
@@ -121,7 +130,7 @@ class FrontEnd:
         from IPython.display import display
 
         class Widget(anywidget.AnyWidget):
-            _esm = Path(__file__).with_name("classifier.js").read_text(encoding="utf-8")
+            _esm = source()
 
         self._cache = cache
         self._loop = asyncio.get_running_loop()

@@ -76,3 +76,16 @@ def test_number_that_is_no_port(number: int) -> None:
     """A slip of the finger is told apart from a port that is taken."""
     with pytest.raises(EndpointError, match=str(number)):
         ports.pick(number, 1)
+
+
+def test_the_host_that_will_be_bound_is_looked_at(free: int) -> None:
+    """A port that is taken on one address may be free on another, and is not free on all."""
+    with socket.create_server(("127.0.0.2", free)):
+        assert ports.pick(free, 1) == free
+        with pytest.raises(EndpointError, match=f"port {free} on 127.0.0.2 is taken"):
+            ports.pick(free, 1, "127.0.0.2")
+
+
+def test_a_host_that_is_elsewhere_is_said() -> None:
+    with pytest.raises(EndpointError, match=r"192\.0\.2\.7 is not an address of this machine"):
+        ports.pick(None, 8080, "192.0.2.7")

@@ -123,6 +123,35 @@ def test_second_connection_of_one_process_joins_the_first() -> None:
 
 
 @pytest.mark.live
+def test_the_runtime_ends_with_the_last_connection_that_uses_it() -> None:
+    """Whatever the order in which they are closed."""
+    first, second = connect(), connect()
+    first.close()
+    first.close()
+    assert second.health().ok
+    second.close()
+    assert not second.health().ok
+
+
+def test_model_of_the_environment_does_not_follow_to_an_address_given_in_code(
+    monkeypatch: pytest.MonkeyPatch, loopback: Serve
+) -> None:
+    server = loopback(Reply.models("another-model"))
+    monkeypatch.setenv("MODEL", "a-name-that-it-does-not-have")
+    assert connect(base_url=server.base_url).model == "another-model"
+    monkeypatch.setenv("BASE_URL", server.base_url)
+    with pytest.raises(ModelError, match="a-name-that-it-does-not-have"):
+        connect()
+
+
+def test_no_text_of_a_connection_shows_what_may_be_secret() -> None:
+    secret = Connection("http://me:word@127.0.0.1:9/v1?key=hidden", "m", Source.BASE_URL, api_key="also-hidden")
+    for text in (repr(secret), str(secret), f"{secret}"):
+        assert not any(word in text for word in ("me:", "word", "key", "hidden"))
+        assert "127.0.0.1:9/v1" in text
+
+
+@pytest.mark.live
 def test_async_client_streams(served: tuple[str, str]) -> None:
     """Both clients ask the same endpoint."""
 

@@ -174,3 +174,12 @@ def test_a_query_of_the_cloud_stays() -> None:
     """Azure's older addresses carry the version of the API there."""
     address = "https://host/openai/v1/?api-version=preview"
     assert Settings.from_environment({"CLOUD_BASE_URL": address}).cloud_base_url == address.replace("/?", "?")
+
+
+@pytest.mark.parametrize(
+    "address", ["ftp://host/?key=hidden", "http://a b/?key=hidden", "http://:1/#hidden", "x://me:hidden@host"]
+)
+def test_a_wrong_address_is_not_repeated_where_it_may_hold_a_secret(address: str) -> None:
+    with pytest.raises(SettingsError, match="no address of an endpoint") as caught:
+        normalize_base_url(address)
+    assert "hidden" not in str(caught.value)
