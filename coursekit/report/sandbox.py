@@ -52,8 +52,6 @@ class Exit:
 
     limit: str = ""
     detail: str = ""
-    code: int | None = None
-    seconds: float = 0.0
     peak_memory: int = 0
     cancelled: bool = False
 

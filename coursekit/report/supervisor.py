@@ -67,7 +67,6 @@ def main() -> int:
 
 def supervise(command: Command, cancelled: threading.Event) -> Exit:
     """Start the command, watch it until it ends or exceeds a limit, and end what it left."""
-    start = time.monotonic()
     if sys.platform == "linux":
         _prctl(_PR_SET_CHILD_SUBREAPER, 1)
         if command.user is not None:
@@ -80,17 +79,13 @@ def supervise(command: Command, cancelled: threading.Event) -> Exit:
     threading.Thread(target=_wait_for_closed_input, args=(cancelled,), daemon=True).start()
     watch = _Watch(command)
     try:
-        while (ended := watch.exceeded()) is None:
-            if cancelled.is_set():
-                ended = Exit()
-                break
+        while (ended := watch.exceeded()) is None and not cancelled.is_set():
             with contextlib.suppress(subprocess.TimeoutExpired):
                 process.wait(CHECK_SECONDS)
-                ended = Exit(code=process.returncode)
                 break
     finally:
         _kill_all(command)
-    return replace(ended, seconds=time.monotonic() - start, peak_memory=watch.peak)
+    return replace(ended or Exit(), peak_memory=watch.peak)
 
 
 class _Watch:
