@@ -64,9 +64,25 @@ _HOMES = {
 }
 
 
+# The extra of the package that brings what a module needs beyond the rest.
+_EXTRAS = {"labkit.routing.cloud": "routing", "labkit.routing.router": "routing"}
+
+
 def __getattr__(name: str) -> Any:
-    """Load a public name's module: `import labkit` alone must not pay for openai and the runtime."""
+    """Load a public name's module: `import labkit` alone must not pay for openai and the runtime.
+
+    Raises ImportError that names the extra to install where a package is missing.
+    """
     if name not in __all__:
         raise AttributeError(f"module 'labkit' has no attribute {name!r}")
     home = next((module for module, names in _HOMES.items() if name in names), "labkit.errors")
-    return getattr(importlib.import_module(home), name)
+    try:
+        return getattr(importlib.import_module(home), name)
+    except ModuleNotFoundError as error:
+        if home not in _EXTRAS:
+            raise
+        raise ImportError(f'labkit.{name} needs {error.name}. Fix: pip install "labkit[{_EXTRAS[home]}]"') from error
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})
