@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
 ROOT = Path(__file__).resolve().parents[2]
-LAB = ROOT / "lab.py"
+FILES = (ROOT / "lab.py", ROOT / "lab_setup.py")
 BIN, EXE = ("Scripts", ".exe") if sys.platform == "win32" else ("bin", "")
 SUPPORTED = [(3, 11), (3, 12), (3, 13)]
 # What a test says in its own name, and what would lead a set-up astray.
@@ -49,43 +49,43 @@ def run(command: Sequence[str | Path], cwd: Path, env: Mapping[str, str], second
 @pytest.mark.parametrize("version", ["2.7.18", "3.10.13", "3.14.0"])
 def test_other_pythons_are_turned_away_with_the_cure(version: str, tmp_path: Path) -> None:
     """One sentence says which Python this is and which are wanted; nothing is set up."""
-    shutil.copy(LAB, tmp_path)
+    shutil.copy(FILES[0], tmp_path)
     numbers = (*map(int, version.split(".")), "final", 0)
     fake = f"import runpy, sys; sys.version, sys.version_info = '{version} (fake)', {numbers}; "
     code = fake + "runpy.run_path('lab.py', run_name='__main__')"
     status, said = run([sys.executable, "-c", code], tmp_path, environment(tmp_path / "home"))
     assert status == 1
-    assert f"this is Python {version}, and the workbook needs 3.11, 3.12 or 3.13" in said
+    assert f"This is Python {version}, and the workbook needs 3.11, 3.12 or 3.13" in said
     assert "Fix: install one of them" in said
     assert not (tmp_path / ".venv").exists()
 
 
 @pytest.mark.e2e
 def test_real_other_pythons_are_turned_away(tmp_path: Path) -> None:
-    """lab.py is read by the older Python itself, so nothing newer than 3.6 may stand in its grammar."""
-    shutil.copy(LAB, tmp_path)
+    """lab.py is read by the older Python itself, down to 2.7."""
+    shutil.copy(FILES[0], tmp_path)
     for version, python in pythons().items():
-        if version >= (3, 6) and version not in SUPPORTED:
+        if version not in SUPPORTED:
             status, said = run([python, "lab.py"], tmp_path, environment(tmp_path / "home"))
             assert (status, len(said.splitlines())) == (1, 2), f"{version}: {said}"
-            assert f"this is Python {version[0]}.{version[1]}." in said
+            assert f"This is Python {version[0]}.{version[1]}." in said
 
 
 # The file
 
 
 def test_lab_is_short_and_needs_nothing_but_python() -> None:
-    """Under 80 lines, and every import is of the standard library."""
-    text = LAB.read_text(encoding="utf-8")
-    assert len(text.splitlines()) < 80
+    """Under 80 lines each, and every import is of the standard library."""
+    texts = [file.read_text(encoding="utf-8") for file in FILES]
+    assert all(len(text.splitlines()) < 80 for text in texts)
     imported = set()
-    for node in ast.walk(ast.parse(text)):
+    for node in (node for text in texts for node in ast.walk(ast.parse(text))):
         if isinstance(node, ast.Import):
             imported |= {alias.name.partition(".")[0] for alias in node.names}
         elif isinstance(node, ast.ImportFrom):
             imported.add((node.module or "a relative import").partition(".")[0])
     assert imported
-    assert imported <= set(sys.stdlib_module_names)
+    assert imported <= {*sys.stdlib_module_names, "lab_setup"}
 
 
 # The set-up, without a network: labkit is a wheel of one file here. Making an environment takes long, so what
@@ -103,7 +103,8 @@ class Project:
     def make(cls, root: Path) -> Project:
         """A project that was never set up."""
         root.mkdir()
-        shutil.copy(LAB, root)
+        for file in FILES:
+            shutil.copy(file, root)
         (root / "pyproject.toml").touch()
         # No index and no settings of this machine: what is not in the project cannot be had, uv included.
         offline = {
@@ -247,7 +248,7 @@ def test_nothing_to_install_from(ready: Project) -> None:
         wheel.unlink()
     status, said = ready.start()
     assert status == 1
-    assert said.splitlines()[-2].startswith("lab.py: the set-up did not finish")
+    assert said.splitlines()[-2].startswith("lab.py: The set-up did not finish")
     assert said.splitlines()[-1].startswith("Fix: ")
     assert "Traceback" not in said
     assert not ready.stamps
@@ -284,7 +285,11 @@ def test_environment_made_by_hand_is_kept(ready: Project) -> None:
 
 def pythons() -> dict[tuple[int, int], Path]:
     """The Pythons of this machine by version: pyenv's, and those on the path."""
-    found = [Path(path) for path in (shutil.which(f"python3.{minor}") for minor in range(6, 20)) if path]
+    found = [
+        Path(path)
+        for path in (shutil.which(name) for name in ("python2.7", *(f"python3.{minor}" for minor in range(6, 20))))
+        if path
+    ]
     if pyenv := shutil.which("pyenv"):
         root = subprocess.run([pyenv, "root"], capture_output=True, text=True, check=True, timeout=30).stdout.strip()
         found += Path(root, "versions").glob(f"*/bin/python3{EXE}")
