@@ -22,6 +22,7 @@ from coursekit.routing_data import CLOUD, OUTCOMES, Answered, Recording, fingerp
 from coursekit.routing_data.graders import grade
 from labkit.connection import Connection, Source, connect
 from labkit.errors import LabError, SettingsError, StreamError
+from labkit.files import write_atomically
 from labkit.plots import machine
 from labkit.routing.cloud import cloud
 from labkit.routing.evaluation import wilson
@@ -94,10 +95,7 @@ def _mend(path: Path) -> None:
 
 def write(path: Path, header: Recording, answers: Iterable[Answered]) -> None:
     """Write a whole recording, by way of another file, so that no moment has half of one."""
-    fresh = path.with_suffix(".new")
-    text = _line(header) + "".join(map(_line, answers))
-    fresh.write_text(text, encoding="utf-8", newline="\n")
-    fresh.replace(path)
+    write_atomically(path, _line(header) + "".join(map(_line, answers)))
 
 
 def _line(record: Recording | Answered) -> str:

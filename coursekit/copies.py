@@ -9,6 +9,7 @@ from datetime import datetime
 from pathlib import Path
 
 from coursekit.errors import WorkbookError
+from labkit.files import write_atomically
 
 ROOT = Path(__file__).resolve().parents[1]
 ORIGINS = ".origins.json"
@@ -85,13 +86,10 @@ def _make(item: Lesson, root: Path) -> None:
     for cell in notebook["cells"]:
         if cell["cell_type"] == "code":
             cell |= {"outputs": [], "execution_count": None}
-    item.copy.parent.mkdir(exist_ok=True)
-    part = item.copy.with_suffix(".part")
-    part.write_text(json.dumps(notebook, ensure_ascii=False, indent=1) + "\n", encoding="utf-8", newline="\n")
-    part.replace(item.copy)
+    write_atomically(item.copy, json.dumps(notebook, ensure_ascii=False, indent=1) + "\n")
     origins = _read_origins(root)
     origins[item.copy.name] = {"original": _digest(item.original), "copy": _digest(item.copy)}
-    (item.copy.parent / ORIGINS).write_text(json.dumps(origins, indent=1), encoding="utf-8")
+    write_atomically(item.copy.parent / ORIGINS, json.dumps(origins, indent=1))
 
 
 def _read_origins(root: Path) -> dict[str, dict[str, str]]:

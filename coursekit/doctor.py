@@ -78,7 +78,7 @@ class Report:
         for check in self.checks:
             lines.append(f"{words[check.ok]}  {check.name}: {check.detail}")
             if check.fix:
-                lines.append(f"       to mend it: {check.fix}")
+                lines.append(f"       Fix: {check.fix}")
         return "\n".join([*lines, "", "All is well." if self.ok else "Something is wrong; see above."])
 
 

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 from coursekit import sidecar
 from coursekit.copies import ORIGINS, ROOT, lessons
 from coursekit.errors import WorkbookError
+from labkit.files import append_line
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -128,7 +129,7 @@ def hint(number: str) -> None:
 def attempts(place: Path) -> list[Attempt]:
     """What the sidecar in a folder holds; a broken line, from a full disk for example, is passed over."""
     try:
-        lines = (place / PROGRESS).read_text(encoding="utf-8", errors="replace").splitlines()
+        lines = (place / PROGRESS).read_text(encoding="utf-8", errors="replace").split("\n")
     except OSError:
         return []
     found = []
@@ -165,18 +166,9 @@ def _note(number: str, passed: bool | None, hints: int) -> None:
     attempt = Attempt(number.partition(".")[0], number, passed, hints, time)
     try:
         if Path(ORIGINS).exists():
-            _append(Path(PROGRESS), json.dumps(asdict(attempt)).encode())
+            append_line(Path(PROGRESS), asdict(attempt))
     except OSError as error:
         print(f"This could not be noted in {PROGRESS}: {error.strerror or error}.")
-
-
-def _append(path: Path, line: bytes) -> None:
-    """Add a line; a last one that was torn stays alone."""
-    with path.open("a+b") as file:
-        if file.tell():
-            file.seek(-1, os.SEEK_END)
-        torn = file.read(1) not in (b"", b"\n")
-        file.write(b"\n" * torn + line + b"\n")
 
 
 def _shown(number: str) -> int:

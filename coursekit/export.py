@@ -8,7 +8,6 @@ import io
 import json
 import os
 import re
-import shutil
 import subprocess
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
@@ -16,6 +15,7 @@ from typing import TYPE_CHECKING
 
 from coursekit.copies import ROOT, lessons
 from coursekit.errors import WorkbookError
+from labkit.files import write_atomically
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -81,7 +81,7 @@ def write(root: Path = ROOT) -> dict[str, str]:
         same = _found(root / path) == text.encode()
         done[path] = "unchanged" if same else "written"
         if not same:
-            _write(root / path, text)
+            write_atomically(root / path, text)
     return dict(sorted(done.items()))
 
 
@@ -262,16 +262,6 @@ def _diff(path: str, found: bytes | None, text: str) -> str:
     here = "/dev/null" if found is None else path
     lines = difflib.unified_diff(list(before), list(after), here, f"{path} (its notebook)")
     return "".join(line if line.endswith("\n") else f"{line}\n\\ No newline at end of file\n" for line in lines)
-
-
-def _write(path: Path, text: str) -> None:
-    """All or nothing; a file that may be executed stays so."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(f"{path.name}.part")
-    part.write_text(text, encoding="utf-8", newline="\n")
-    if path.exists():
-        shutil.copymode(path, part)
-    part.replace(path)
 
 
 def _tidy(folder: Path, apps: Path) -> None:

@@ -5,12 +5,13 @@
 
 from __future__ import annotations
 
-import json
 import logging
 import os
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+from labkit.files import append_line
 
 if TYPE_CHECKING:
     from labkit.connection import Connection
@@ -22,9 +23,8 @@ VARIABLE = "LABKIT_SIDECAR"
 def note(kind: str, **values: object) -> None:
     """Append one line, where a run has asked for it. What is measured must not fail because of who measures."""
     if place := os.environ.get(VARIABLE):
-        line = json.dumps({"kind": kind} | values) + "\n"
-        with suppress(OSError), Path(place).open("a", encoding="utf-8") as file:
-            file.write(line)
+        with suppress(OSError):
+            append_line(Path(place), {"kind": kind} | values)
 
 
 class Observer(logging.Handler):

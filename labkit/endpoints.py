@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING
 
 import psutil
 
+from labkit.files import write_atomically
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
@@ -52,10 +54,7 @@ def publish(cache: Path, base_url: str, model: str) -> Iterator[Endpoint]:
     """Let `connect()` of every process on this machine find the endpoint that this process serves."""
     endpoint = Endpoint(base_url, model, os.getpid(), psutil.Process().create_time())
     path = _folder(cache) / f"{endpoint.pid}.json"
-    path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_suffix(".part")
-    part.write_text(json.dumps(asdict(endpoint)), encoding="utf-8")
-    part.replace(path)
+    write_atomically(path, json.dumps(asdict(endpoint)))
     try:
         yield endpoint
     finally:

