@@ -17,8 +17,8 @@ import psutil
 from coursekit import ports
 from coursekit.copies import ROOT
 from coursekit.webgpu import browsers
-from labkit import choice, foundry
-from labkit._smollm import embedded
+from labkit import foundry
+from labkit._smollm import layout
 from labkit.errors import LabError
 from labkit.explain import explain
 from labkit.settings import Settings
@@ -132,12 +132,12 @@ def _models(cache: Path) -> list[Check]:
         needed = Settings.from_environment().base_url is None
         return [Check("Foundry Local", False if needed else None, error.message, error.fix if needed else "")]
     version = metadata.version("foundry-local-sdk")
-    chosen = choice.choose(cache, Settings.from_environment().model)
+    chosen = foundry.choose(cache, Settings.from_environment().model)
     here = "here" if chosen.cached else "not here yet, the first start fetches it"
     return [
         Check("Foundry Local", True, f"SDK {version}, inside this Python"),
         Check("Model", True if chosen.cached else None, f"{chosen.alias}: {here}"),
-        Check("Embedded model", True if embedded.is_installed(cache) else None, str(embedded.folder(cache).name)),
+        Check("Embedded model", True if layout.is_installed(cache) else None, str(layout.folder(cache).name)),
     ]
 
 

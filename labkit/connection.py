@@ -14,11 +14,11 @@ from typing import TYPE_CHECKING, Any
 import httpx2
 import openai
 
-from labkit import choice, endpoints, foundry, network
-from labkit._smollm import embedded
+from labkit import endpoints, foundry
+from labkit._smollm.layout import EMBEDDED
 from labkit.errors import EndpointError, LabError
 from labkit.listing import is_loopback, list_models, resolve, shown
-from labkit.settings import PREFERRED, Settings, normalize_base_url
+from labkit.settings import PREFERRED, Settings, named_network_errors, normalize_base_url
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -71,14 +71,14 @@ class Connection:
     @cached_property
     def client(self) -> openai.OpenAI:
         """A client for plain code; made when first asked for."""
-        with network.named():
+        with named_network_errors():
             http = openai.DefaultHttpxClient(trust_env=not is_loopback(self.base_url))
         return openai.OpenAI(http_client=http, **self._options())
 
     @cached_property
     def async_client(self) -> openai.AsyncOpenAI:
         """A client for async code; made when first asked for, and bound to the event loop that first uses it."""
-        with network.named():
+        with named_network_errors():
             http = openai.DefaultAsyncHttpxClient(trust_env=not is_loopback(self.base_url))
         return openai.AsyncOpenAI(http_client=http, **self._options())
 
@@ -160,13 +160,13 @@ def connect(
     else:
         found = _on_this_machine(settings, port, fetch=fetch)
     say(str(found))
-    if settings.model is None and found.model == embedded.MODEL_ID:
+    if settings.model is None and found.model == EMBEDDED.id:
         say(f"  a larger model: set MODEL={PREFERRED}, which downloads it from Microsoft's catalog")
     return found
 
 
 def _on_this_machine(settings: Settings, port: int, *, fetch: bool) -> Connection:
-    wanted = settings.model or choice.choose(settings.cache, None).alias
+    wanted = settings.model or foundry.choose(settings.cache, None).alias
     passed = ["BASE_URL is not set"]
     shared = endpoints.published(settings.cache)
     if not shared:

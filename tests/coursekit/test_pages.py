@@ -9,7 +9,7 @@ import httpx2
 import pytest
 
 from coursekit.webgpu import npm, pages
-from labkit._smollm import embedded
+from labkit._smollm import layout
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -181,7 +181,7 @@ def test_without_the_model_the_answer_says_what_to_do(client: httpx2.Client) -> 
 
 @pytest.fixture
 def gguf(cache: Path) -> Path:
-    path = embedded.gguf_path(cache)
+    path = layout.gguf_path(cache)
     path.parent.mkdir(parents=True)
     path.write_bytes(GGUF)
     return path
@@ -204,6 +204,6 @@ def test_the_model_whole_in_parts_and_its_size(client: httpx2.Client) -> None:
 
 def test_a_model_that_comes_later_is_served(client: httpx2.Client, cache: Path) -> None:
     assert client.get("/model/smollm2.gguf").status_code == 404
-    embedded.gguf_path(cache).parent.mkdir(parents=True)
-    embedded.gguf_path(cache).write_bytes(GGUF)
+    layout.gguf_path(cache).parent.mkdir(parents=True)
+    layout.gguf_path(cache).write_bytes(GGUF)
     assert client.get("/model/smollm2.gguf").content == GGUF

@@ -18,7 +18,7 @@ import pytest
 
 from foundry_mock import Behaviour, MockEndpoint
 from labkit import foundry
-from labkit._smollm import embedded
+from labkit._smollm.layout import EMBEDDED
 from tests.support.raw import CHAT, EMBEDDINGS, Answer, ask, connect, exchange
 
 if TYPE_CHECKING:
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.live
 
-MODEL, ALIAS = embedded.MODEL_ID, embedded.ALIAS
+MODEL, ALIAS = EMBEDDED.id, EMBEDDED.alias
 SKY = [{"role": "user", "content": "Why is the sky blue?"}]
 TOOLS = [{"type": "function", "function": {"name": "clock", "parameters": {}}}]
 SCHEMA = {"type": "json_schema", "json_schema": {"name": "anything", "schema": {"type": "object"}}}

@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 import pytest
 
 from labkit import connect, listing
-from labkit._smollm import embedded
+from labkit._smollm.layout import EMBEDDED
 from labkit.connection import RETRIES, TIMEOUT, Connection, Source, foundry_service
 from labkit.endpoints import publish
 from labkit.errors import EndpointError, ModelError, SettingsError
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     Serve = Callable[[Reply | Callable[[Asked], Reply]], Loopback]
 
-SMOL = embedded.MODEL_ID
+SMOL = EMBEDDED.id
 
 
 @pytest.fixture

@@ -16,9 +16,10 @@ import pytest
 from foundry_local_sdk.exception import FoundryLocalException
 
 from labkit import foundry
-from labkit._smollm import embedded
-from labkit.choice import Choice
+from labkit._smollm import layout
+from labkit._smollm.layout import EMBEDDED
 from labkit.errors import FoundryError, ModelError
+from labkit.foundry import Choice, choose
 from labkit.listing import list_models
 from tests.conftest import PHI, ROOT, catalog_model
 
@@ -49,7 +50,7 @@ def test_catalog_of_the_network_only_for_what_is_not_here(own_cache: Path) -> No
         return config.catalog_urls[0][0] if config.catalog_urls else None
 
     assert str(address("phi-4-mini", cached=True)).startswith("http://127.0.0.1:")
-    assert str(address(embedded.ALIAS, cached=False)).startswith("http://127.0.0.1:")
+    assert str(address(EMBEDDED.alias, cached=False)).startswith("http://127.0.0.1:")
     assert address("phi-4-mini", cached=False) is None
 
 
@@ -99,17 +100,17 @@ def test_close_ends_this_runtime_and_no_other(own_cache: Path) -> None:
     assert first.stop_asked()
     second = foundry.start(own_cache)
     assert first.close()
-    assert list_models(second.base_url) == (embedded.MODEL_ID,)
+    assert list_models(second.base_url) == (EMBEDDED.id,)
     assert second.close()
 
 
 STUCK = """
 import contextlib, httpx2
-from labkit import connect, runtime
+from labkit import connect, foundry
 with connect() as lab, contextlib.suppress(httpx2.HTTPError):  # it may end before it has answered
     httpx2.post(lab.base_url.removesuffix("/v1") + "/shutdown", trust_env=False)
 print("closed")
-runtime.leave(3)
+foundry.leave(3)
 """
 
 
@@ -136,7 +137,7 @@ def test_port_that_is_taken(own_cache: Path) -> None:
 @pytest.mark.live
 def test_model_that_cannot_be_loaded(own_cache: Path) -> None:
     """What the runtime says is passed on in one line, and nothing is left running."""
-    graph = embedded.model_folder(own_cache) / "model.onnx"
+    graph = layout.model_folder(own_cache) / "model.onnx"
     size = graph.stat().st_size
     graph.unlink()  # the file itself is everybody's
     graph.write_bytes(bytes(size))
@@ -153,7 +154,7 @@ def test_alias_that_no_catalog_has(own_cache: Path) -> None:
     said = "could not be reached, so 'no-such-model'|has no model 'no-such-model'"
     with pytest.raises(ModelError, match=said) as caught:
         foundry.start(own_cache, "no-such-model")
-    assert embedded.ALIAS in caught.value.fix
+    assert EMBEDDED.alias in caught.value.fix
     assert foundry._manager() is None
 
 
@@ -244,3 +245,46 @@ def test_a_model_is_not_fetched_where_that_was_not_wanted(own_cache: Path) -> No
 def test_the_catalog_that_has_nothing_says_404(method: str) -> None:
     """However it is asked."""
     assert httpx2.request(method, foundry._no_catalog(), trust_env=False).status_code == 404
+
+
+@pytest.mark.parametrize("name", [None, EMBEDDED.alias, EMBEDDED.name, EMBEDDED.id, EMBEDDED.alias.title()])
+def test_embedded_model_is_chosen(own_cache: Path, name: str | None) -> None:
+    """By any of its names, and where nothing was chosen and phi-4-mini is not here."""
+    assert choose(own_cache, name) == Choice(EMBEDDED.alias, layout.folder(own_cache), cached=False)
+
+
+@pytest.mark.parametrize("name", [None, "phi-4-mini", PHI, f"{PHI}:1", "Phi-4-Mini"])
+@pytest.mark.parametrize("place", ["course", "foundry"])
+def test_catalog_model_that_is_here_is_chosen(own_cache: Path, tmp_path: Path, place: str, name: str | None) -> None:
+    """By any of its names, out of our own cache or that of Foundry Local's command line."""
+    folder = own_cache / "catalog" if place == "course" else tmp_path / "home" / ".foundry" / "cache" / "models"
+    catalog_model(folder)
+    choice = choose(own_cache, name)
+    assert (choice.folder, choice.cached) == (folder, True)
+
+
+def test_model_that_is_listed_and_not_here(own_cache: Path) -> None:
+    """A download that was cut off leaves the line and not the sign."""
+    catalog_model(own_cache / "catalog")
+    (own_cache / "catalog" / "Microsoft" / f"{PHI}-1" / "inference_model.json").unlink()
+    assert choose(own_cache, None).alias == EMBEDDED.alias
+    assert choose(own_cache, "phi-4-mini") == Choice("phi-4-mini", own_cache / "catalog", cached=False)
+
+
+def test_other_models_do_not_stand_in(own_cache: Path) -> None:
+    """Only phi-4-mini goes before the embedded model unasked."""
+    catalog_model(own_cache / "catalog", "qwen-generic-cpu", "qwen")
+    assert choose(own_cache, None).alias == EMBEDDED.alias
+    assert choose(own_cache, "qwen").cached
+
+
+@pytest.mark.parametrize("file", ["foundry.modelinfo.json", f"Microsoft/{PHI}-1/inference_model.json"])
+@pytest.mark.parametrize(
+    "content",
+    ["", "null", "[]", '"text"', "{}", '{"models": null}', '{"models": ["x"]}', '{"models": [{"alias": "a"}]}'],
+)
+def test_files_in_a_form_that_we_do_not_know(own_cache: Path, file: str, content: str) -> None:
+    """Other versions of Foundry Local write these files too; they hold nobody up."""
+    catalog_model(own_cache / "catalog")
+    (own_cache / "catalog" / file).write_text(content, encoding="utf-8")
+    assert choose(own_cache, None).alias == EMBEDDED.alias

