@@ -168,8 +168,10 @@ def oracle(
 
 def calibrate(scores: Sequence[float], share: float) -> float:
     """The threshold that sends at most this share of these scores to the cloud; above all of them for a share of 0."""
-    if not scores or not 0 <= share <= 1:
-        raise RoutingError("a threshold needs scores, and a share from 0 to 1", fix="give both")
+    if not scores:
+        raise RoutingError("There are no scores to set a threshold by", fix="give the scores of some prompts")
+    if not 0 <= share <= 1:
+        raise RoutingError(f"The share is {share:g}", fix="give one from 0 (all local) to 1 (all to the cloud)")
     for threshold in sorted(set(scores)):
         if sum(score >= threshold for score in scores) <= share * len(scores):
             return threshold

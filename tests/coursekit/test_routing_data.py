@@ -15,7 +15,6 @@ from coursekit.errors import WorkbookError
 from coursekit.routing_data import cloud_outcomes, local_outcomes, read, tasks
 from coursekit.routing_data.graders import Grader, grade
 from foundry_mock import Behaviour, Fault, MockEndpoint
-from labkit.routing.evaluation import wilson
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -243,18 +242,6 @@ def test_one_domain_alone(mock: MockEndpoint, tmp_path: Path) -> None:
     assert recorder.main(["--only", "json", "--limit", "2"], path) == 0
     assert mock.counters.started == 3
     assert [json.loads(line)["id"] for line in lines(path)[1:]] == ["json-01", "json-02"]
-
-
-def test_wilson() -> None:
-    # Newcombe 1998, table I: 81 of 263, 15 of 148, 0 of 20, 1 of 29.
-    known = {
-        (81, 263): (0.2553, 0.3662),
-        (15, 148): (0.0624, 0.1605),
-        (0, 20): (0, 0.1611),
-        (1, 29): (0.0061, 0.1718),
-    }
-    for (right, n), interval in known.items():
-        assert wilson(right, n) == pytest.approx(interval, abs=1e-4)
 
 
 def test_a_cloud_that_was_recorded_takes_the_place_of_the_simulated_one(
