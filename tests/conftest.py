@@ -47,9 +47,6 @@ def pytest_configure() -> None:
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Put the files with the longest tests first, so that two processes end at about the same time."""
-    for item in items:
-        if any(item.get_closest_marker(name) for name in ("lane", "browser", "notebook")):
-            item.add_marker("e2e")
     long = {item.path for item in items if item.get_closest_marker("e2e")}
     items.sort(key=lambda item: item.path not in long)
 

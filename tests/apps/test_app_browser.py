@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from tests.apps.test_app_faults import App
 
 __all__ = ["app", "endpoint", "mock", "questions"]
-pytestmark = [pytest.mark.browser, pytest.mark.lane, pytest.mark.timeout(120)]
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(120)]
 # A person who wants to look gives a folder here.
 PICTURES = os.environ.get("LABKIT_SCREENSHOTS", "")
 QUICK = Behaviour(first_token=0.02, rate=400)

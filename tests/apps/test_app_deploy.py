@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 __all__ = ["endpoint", "mock", "pair"]
 # Two starts of the application, and one more after each replica that is ended: three minutes.
-pytestmark = [pytest.mark.lane, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(600)]
 
 QUICK = Behaviour(first_token=0.02, rate=400, slots=64)
 SLOW = Behaviour(first_token=0.02, rate=25, slots=64)

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from tests.support.replicas import Pair
 
 __all__ = ["chromium", "endpoint", "mock", "pair"]
-pytestmark = [pytest.mark.browser, pytest.mark.lane, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(300)]
 PATIENT = 30_000
 
 

@@ -41,7 +41,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 pytestmark = [
-    pytest.mark.lane,  # six starts of the application, a minute
+    pytest.mark.e2e,  # six starts of the application, a minute
     pytest.mark.skipif(os.name == "nt", reason="SIGTERM ends a process of Windows without asking it"),
 ]
 

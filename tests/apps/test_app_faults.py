@@ -28,7 +28,7 @@ from tests.conftest import end
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
 
-pytestmark = pytest.mark.lane  # four starts of the application, a minute and a half
+pytestmark = pytest.mark.e2e  # four starts of the application, a minute and a half
 
 ROOT = Path(__file__).resolve().parents[2]
 QUICK = Behaviour(first_token=0.02, rate=400, slots=64)

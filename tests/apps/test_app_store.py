@@ -88,7 +88,7 @@ def server() -> Iterator[postgres.Server]:
         yield running
 
 
-@pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.lane)])
+@pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.e2e)])
 def database(request: pytest.FixtureRequest, tmp_path: Path) -> Database:
     """An empty database of each kind."""
     if request.param == "sqlite":
@@ -315,7 +315,7 @@ def test_killed_in_the_middle_the_old_version_is_intact(database: Database) -> N
     assert everything(database) == before[0]
 
 
-@pytest.mark.lane
+@pytest.mark.e2e
 @pytest.mark.parametrize("prepare", [of_before, lambda database: database], ids=["old", "empty"])
 def test_replicas_that_start_at_once_migrate_once(database: Database, prepare: Callable[[Database], Database]) -> None:
     prepare(database)
@@ -470,7 +470,7 @@ def test_a_spoilt_backup_is_found_and_not_put_in_place(tmp_path: Path, how: str)
     assert not [*tmp_path.glob("*replaced*"), *tmp_path.glob("*.part")]
 
 
-@pytest.mark.lane
+@pytest.mark.e2e
 def test_a_spoilt_backup_of_postgresql_is_found(server: postgres.Server, tmp_path: Path) -> None:
     database = Database.at(server.create())
     migrations.migrate(database)
@@ -564,7 +564,7 @@ def test_without_the_tools_of_postgresql_it_is_said(monkeypatch: pytest.MonkeyPa
         snapshot.tool("pg_dump", Database.at("postgresql://h/x"))
 
 
-@pytest.mark.lane
+@pytest.mark.e2e
 def test_a_dump_is_of_the_moment_of_its_list(
     server: postgres.Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -786,7 +786,7 @@ time.sleep(600)
     assert run(Database.at(Path(kept)), "SELECT id FROM threads") == [("committed",)]
 
 
-@pytest.mark.lane
+@pytest.mark.e2e
 def test_the_command(database: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     migrations.migrate(database)
     fill(database, "a", "one", "two")
@@ -839,7 +839,7 @@ with in_use(Path(sys.argv[2])).write_lock():
     assert not file.exists()
 
 
-@pytest.mark.lane
+@pytest.mark.e2e
 def test_a_server_that_was_started_again_loses_no_message(monkeypatch: pytest.MonkeyPatch) -> None:
     """The connections of before are cut, and the next write must not go to one of them."""
     if not postgres.find():
@@ -862,7 +862,7 @@ def test_a_server_that_was_started_again_loses_no_message(monkeypatch: pytest.Mo
         assert run(database, 'SELECT output FROM steps ORDER BY "createdAt"') == [("before",), ("after",)]
 
 
-@pytest.mark.lane
+@pytest.mark.e2e
 def test_the_whole_app_on_postgresql(server: postgres.Server, tmp_path: Path) -> None:
     """A chat, a restore that is refused, a restart, and the thread is there; nothing of it is in a file."""
     address = server.create()
@@ -898,7 +898,7 @@ def test_the_whole_app_on_postgresql(server: postgres.Server, tmp_path: Path) ->
             assert "error occurred" not in written.read_text()
 
 
-@pytest.mark.lane
+@pytest.mark.e2e
 def test_the_app_does_not_start_on_a_database_that_is_not_there(tmp_path: Path, closed_port: int) -> None:
     environ = faults.environment(
         tmp_path, "http://127.0.0.1:1/v1", DATABASE_URL=f"postgresql://a:{SECRET}@127.0.0.1:{closed_port}/x"

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from tests.coursekit.test_browser import Workbook
 
 __all__ = ["installed", "workbook"]
-pytestmark = [pytest.mark.live, pytest.mark.notebook, pytest.mark.browser, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.live, pytest.mark.e2e, pytest.mark.timeout(300)]
 CELLS = [
     "from labkit import ChatView, connect\n"
     "from foundry_mock import Behaviour, MockEndpoint\n"

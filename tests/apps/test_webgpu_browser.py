@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from playwright.sync_api import Browser, Page
 
-pytestmark = [pytest.mark.browser, pytest.mark.lane, pytest.mark.timeout(180)]
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(180)]
 # A person who wants to look gives a folder here.
 PICTURES = os.environ.get("LABKIT_SCREENSHOTS", "")
 PAGE = ROOT / "apps" / "webgpu"

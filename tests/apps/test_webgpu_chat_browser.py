@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from playwright.sync_api import Browser, BrowserContext, Page, Route
 
-pytestmark = [pytest.mark.browser, pytest.mark.live, pytest.mark.lane, pytest.mark.timeout(240)]
+pytestmark = [pytest.mark.e2e, pytest.mark.live, pytest.mark.timeout(240)]
 # A person who wants to look gives a folder here.
 PICTURES = os.environ.get("LABKIT_SCREENSHOTS", "")
 PAGE = ROOT / "apps" / "webgpu"

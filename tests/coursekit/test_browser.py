@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     from playwright.sync_api import Page
 
-pytestmark = [pytest.mark.live, pytest.mark.notebook, pytest.mark.timeout(400)]
+pytestmark = [pytest.mark.live, pytest.mark.e2e, pytest.mark.timeout(400)]
 
 ROOT = Path(__file__).resolve().parents[2]
 # A person who wants to look gives a file's name here.
@@ -135,7 +135,7 @@ def workbook(tmp_path: Path) -> Iterator[Workbook]:
             reader.join(5)
 
 
-@pytest.mark.browser
+@pytest.mark.e2e
 def test_notebook_01_runs_in_jupyterlab(installed: Path, workbook: Workbook, tmp_path: Path) -> None:
     """Every cell runs without an error, the picture and the streamed answer show, nothing is asked elsewhere."""
     address = workbook.address()

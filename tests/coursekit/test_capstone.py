@@ -209,7 +209,7 @@ def told(verdict: Verdict, name: str) -> Result:
 # With apps in processes of their own.
 
 
-@pytest.mark.lane
+@pytest.mark.e2e
 @pytest.mark.timeout(1500)
 @pytest.mark.parametrize("app", ["example"])
 def test_the_worked_example_passes(verdicts: Callable[[str], Verdict], app: str) -> None:
@@ -222,7 +222,7 @@ def test_the_worked_example_passes(verdicts: Callable[[str], Verdict], app: str)
     assert leftovers == set()  # it ran in a copy
 
 
-@pytest.mark.lane
+@pytest.mark.e2e
 @pytest.mark.timeout(1500)
 @pytest.mark.parametrize("app", ["seed"])
 def test_the_old_app_fails_for_the_right_reasons(verdicts: Callable[[str], Verdict], app: str) -> None:
@@ -246,7 +246,7 @@ def test_the_old_app_fails_for_the_right_reasons(verdicts: Callable[[str], Verdi
         assert words in told(verdict, name).seen
 
 
-@pytest.mark.lane
+@pytest.mark.e2e
 @pytest.mark.timeout(1500)
 @pytest.mark.parametrize("app", MUTANTS)
 def test_one_fault_fails_its_drills(verdicts: Callable[[str], Verdict], app: str) -> None:
@@ -254,7 +254,7 @@ def test_one_fault_fails_its_drills(verdicts: Callable[[str], Verdict], app: str
     assert verdict.failed == MUTANTS[app].fails, str(verdict)
 
 
-@pytest.mark.lane
+@pytest.mark.e2e
 def test_command_says_what_failed(tmp_path: Path) -> None:
     """With progress, and the exit status 1; an app that cannot start is not waited for."""
     (tmp_path / "app.py").write_text('raise SystemExit("no model here")\n', encoding="utf-8")

@@ -93,7 +93,7 @@ def test_signal_ends_it_where_nobody_asks(own_cache: Path, free_port: int) -> No
 
 
 @pytest.mark.live
-@pytest.mark.lane
+@pytest.mark.e2e
 def test_request_ends_it_in_good_order(own_cache: Path, free_port: int) -> None:
     """POST /shutdown, which Foundry Local's service has, though the SDK's own close never returns after it."""
     with serve(own_cache, "--port", str(free_port)) as serving:
@@ -319,7 +319,7 @@ def test_skip():
 def test_known():
     raise AssertionError
 
-@pytest.mark.lane
+@pytest.mark.e2e
 def test_slow():
     pass
 """

@@ -109,7 +109,7 @@ def test_the_samples_are_recognised() -> None:
     assert np.sum(seen(images) == labels) >= 62
 
 
-@pytest.mark.lane
+@pytest.mark.e2e
 def test_accuracy_is_the_one_said(said: dict[str, Any]) -> None:
     images, labels = mnist.load("test", CACHE)
     right = int(np.sum(seen(images) == labels))
@@ -117,7 +117,7 @@ def test_accuracy_is_the_one_said(said: dict[str, Any]) -> None:
     assert said["test"]["accuracy"] >= 0.99
 
 
-@pytest.mark.lane
+@pytest.mark.e2e
 def test_the_samples_are_the_first_of_the_test_part() -> None:
     images, labels = mnist.load("test", CACHE)
     samples = json.loads((PAGE / "samples.json").read_text(encoding="utf-8"))
@@ -125,7 +125,7 @@ def test_the_samples_are_the_first_of_the_test_part() -> None:
     assert base64.b64decode(samples["pixels"]) == images[:64].tobytes()
 
 
-@pytest.mark.lane
+@pytest.mark.e2e
 def test_the_training_part() -> None:
     images, labels = mnist.load("train", CACHE)
     assert images.shape == (60_000, 28, 28)

@@ -339,8 +339,7 @@ def listening() -> set[int]:
     return {each.laddr.port for each in links if each.status == psutil.CONN_LISTEN}
 
 
-@pytest.mark.browser
-@pytest.mark.lane
+@pytest.mark.e2e
 @pytest.mark.usefixtures("browsing")
 def test_the_headless_browser() -> None:
     """Each backend agrees with Python; a race has both; close ends its processes and frees its port."""
@@ -382,8 +381,7 @@ def test_the_headless_browser() -> None:
     assert listening() == ports
 
 
-@pytest.mark.browser
-@pytest.mark.lane
+@pytest.mark.e2e
 @pytest.mark.parametrize("spoil", ["no browser", "no model"])
 def test_a_headless_browser_that_does_not_come_up(
     browsing: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, spoil: str
@@ -429,9 +427,7 @@ SAVE = "async () => { await window.jupyterapp.commands.execute('docmanager:save'
 
 
 @pytest.mark.live
-@pytest.mark.notebook
-@pytest.mark.browser
-@pytest.mark.lane
+@pytest.mark.e2e
 def test_in_jupyterlab(installed: Path, workbook: Workbook, own_cache: Path, tmp_path: Path) -> None:
     """The notebook's own front end runs the network on each backend, and the saved notebook keeps nothing of it."""
     from playwright.sync_api import expect, sync_playwright

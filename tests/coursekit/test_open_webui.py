@@ -349,8 +349,7 @@ def slim(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     shutil.rmtree(folder, ignore_errors=True)
 
 
-@pytest.mark.lane
-@pytest.mark.browser
+@pytest.mark.e2e
 @pytest.mark.timeout(600)
 def test_the_real_one_from_the_first_account_to_another_endpoint(slim: Path) -> None:
     """Administrator, model, a growing answer, Stop, a file; then a restart with the endpoint elsewhere."""

@@ -61,7 +61,7 @@ def by_name(checks: list[Check]) -> dict[str, Check]:
     return {check.name: check for check in checks}
 
 
-@pytest.mark.lane
+@pytest.mark.e2e
 def test_a_sound_place_is_well(
     folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -78,7 +78,7 @@ def test_a_sound_place_is_well(
     assert folder.is_dir()
 
 
-@pytest.mark.lane
+@pytest.mark.e2e
 def test_where_nothing_is_set_each_line_says_what_mends_it(
     monkeypatch: pytest.MonkeyPatch, closed_port: int, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -19,7 +19,7 @@ NOTEBOOKS = sorted((ROOT / "notebooks").glob("[0-9][0-9]_*.ipynb"))
 PLACES = re.compile(r"(/home/|/Users/|/root/|/tmp/|C:\\\\Users)[\w.-]+")
 
 
-@pytest.mark.lane
+@pytest.mark.e2e
 @pytest.mark.parametrize(
     "arguments",
     [["ruff", "check", "."], ["ruff", "format", "--check", "."], ["mypy"], ["importlinter.cli", "lint"]],
@@ -30,7 +30,7 @@ def test_tools_are_content(arguments: list[str]) -> None:
     assert done.returncode == 0, done.stdout + done.stderr
 
 
-@pytest.mark.lane
+@pytest.mark.e2e
 def test_tools_see_the_apps() -> None:
     """In the notebooks they skip what is exported."""
     apps = {path for path in (ROOT / "apps").rglob("*.py") if not {"vendor", ".files"} & set(path.parts)}

