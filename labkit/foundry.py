@@ -204,7 +204,10 @@ def _load(manager: FoundryLocalManager, choice: Choice, *, joined: bool, fetch: 
     if not model.is_cached:
         if not fetch:
             size = f"{model.info.file_size_mb} MB" if model.info.file_size_mb else "of unknown size"
-            raise ModelError(f"{model.alias} is not on this machine yet ({size})", fix="python lab.py serve brings it")
+            raise ModelError(
+                f"The model {model.alias} is not on this machine yet ({size})",
+                fix="download it with python lab.py serve",
+            )
         download(model)
     if not model.is_loaded:
         model.load()
@@ -233,7 +236,7 @@ def download(model: IModel) -> None:
     from foundry_local_sdk import FoundryLocalException
 
     megabytes = model.info.file_size_mb
-    told = f"{model.alias} is not on this machine yet: downloading {megabytes or 'an unknown number of'} MB."
+    told = f"The model {model.alias} is not on this machine yet: downloading {megabytes or 'an unknown number of'} MB."
     print(told, file=sys.stderr, flush=True)  # stdout may be JSON, or the line READY
     cancel = threading.Event()
     with (
@@ -248,13 +251,13 @@ def download(model: IModel) -> None:
         except KeyboardInterrupt:
             cancel.set()
             raise ModelError(
-                f"the download of {model.alias} was cancelled",
-                fix="start again to go on with it, or leave MODEL unset to use the embedded model",
+                f"The download of {model.alias} was cancelled",
+                fix="start again to continue it, or leave MODEL unset to use the embedded model",
             ) from None
         except FoundryLocalException as error:
             raise ModelError(
-                f"{model.alias} could not be downloaded ({error})",
-                fix="check the network and the free disk space and start again; what has come is kept",
+                f"The model {model.alias} could not be downloaded ({error})",
+                fix="check the network and the free disk space and start again; the downloaded part is kept",
             ) from error
 
 
@@ -299,10 +302,10 @@ def _manager() -> FoundryLocalManager | None:
 def _failure(error: BaseException, port: int) -> FoundryError:
     first = (str(error).strip().splitlines() or [type(error).__name__])[0]
     if "in use" in first:
-        return FoundryError(f"port {port} on 127.0.0.1 is taken", fix="choose another port, or none for a free one")
+        return FoundryError(f"Port {port} on 127.0.0.1 is taken", fix="choose another port, or none for a free one")
     return FoundryError(
         f"Foundry Local could not start: {first}",
-        fix="python lab.py doctor looks at disk, memory and packages; then start again",
+        fix="check disk, memory and packages with python lab.py doctor, then start again",
     )
 
 

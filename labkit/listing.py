@@ -21,13 +21,14 @@ if TYPE_CHECKING:
     import ssl
     from collections.abc import Iterable
 
+# How long the list of models may take, in all.
 SECONDS = 2.0
 # Foundry Local's ids end in the kind of build: phi-4-mini-instruct-generic-cpu:5.
 _DEVICE = re.compile(r"-(generic|cuda|trtrtx|tensorrt|openvino|qnn|vitis|webgpu|directml)-(cpu|gpu|npu)$")
 
 
 def is_loopback(base_url: str) -> bool:
-    """Whether an address is this machine itself, which no proxy can reach for us."""
+    """Whether an address is this machine itself, which a proxy cannot reach for us."""
     host = httpx2.URL(base_url).host
     try:
         return ipaddress.ip_address(host).is_loopback
@@ -36,39 +37,42 @@ def is_loopback(base_url: str) -> bool:
 
 
 def shown(base_url: str) -> str:
-    """An address for messages: without a name, a password and a query, which may be secret."""
+    """An address for messages: without user name, password, query and fragment, which may be secret."""
     try:
-        return str(httpx2.URL(base_url).copy_with(userinfo=b"", query=None))
+        return str(httpx2.URL(base_url).copy_with(userinfo=b"", query=None, fragment=None))
     except httpx2.InvalidURL:
         return "the address"
 
 
-def list_models(base_url: str, api_key: str = "not-needed") -> tuple[str, ...]:
-    """The ids that an endpoint lists. Raises EndpointError, SettingsError; takes at most about two seconds."""
+def list_models(base_url: str, api_key: str = "not-needed", *, seconds: float = SECONDS) -> tuple[str, ...]:
+    """The ids that an endpoint lists (`GET /v1/models`), within about `seconds`.
+
+    Raises EndpointError, SettingsError.
+    """
     try:
-        status, body = _get(base_url, api_key)
+        status, body = _get(base_url, api_key, seconds)
     except (httpx2.TimeoutException, TimeoutError) as error:
         raise EndpointError(
-            f"{shown(base_url)} does not answer in time",
-            fix="see whether it still runs and start it again (python lab.py serve)",
+            f"The endpoint {shown(base_url)} does not answer in time",
+            fix="check that it still runs, or start it again (python lab.py serve)",
         ) from error
     except (httpx2.ConnectError, httpx2.InvalidURL, httpx2.UnsupportedProtocol) as error:
         raise EndpointError(
-            f"nothing listens on {shown(base_url)}",
+            f"Nothing listens on {shown(base_url)}",
             fix="python lab.py serve, then use the address that it prints",
         ) from error
     except UnicodeEncodeError as error:
         raise EndpointError(
-            f"{shown(base_url)} cannot be sent the key: it has a character that no header can carry",
+            f"The key for {shown(base_url)} contains a character that an HTTP header cannot carry",
             fix="set API_KEY again, without typographic marks",
         ) from error
     except httpx2.HTTPError as error:
         raise _no_api(base_url) from error
     if status == 401:
-        raise EndpointError(f"{shown(base_url)} refuses the key", fix="set API_KEY to the endpoint's key")
+        raise EndpointError(f"The endpoint {shown(base_url)} refuses the key", fix="set API_KEY to the endpoint's key")
     if status != 200:
         raise EndpointError(
-            f"{shown(base_url)} answers {status} where an OpenAI-compatible API lists its models",
+            f"The server at {shown(base_url)} answers {status} instead of a list of models",
             fix="check the address and its path; most end in /v1",
         )
     try:
@@ -82,16 +86,16 @@ def list_models(base_url: str, api_key: str = "not-needed") -> tuple[str, ...]:
 
 @cache
 def _certificates(*, trust_env: bool) -> ssl.SSLContext:
-    """What TLS needs, for plain http too; made once, since it reads all root certificates of the machine."""
+    """The TLS context, which httpx2 wants for plain http too; made once, since it reads all root certificates."""
     return httpx2.create_ssl_context(trust_env=trust_env)
 
 
-def _get(base_url: str, api_key: str) -> tuple[int, bytes]:
-    """Status and body of the list, within SECONDS in all, however slowly the other side sends."""
+def _get(base_url: str, api_key: str, seconds: float) -> tuple[int, bytes]:
+    """Status and body of the list, within `seconds` in all, however slowly the server sends."""
     trust_env = not is_loopback(base_url)
     with named_network_errors():
         client = httpx2.Client(
-            timeout=httpx2.Timeout(SECONDS, connect=0.5),
+            timeout=httpx2.Timeout(seconds, connect=min(seconds, 0.5)),
             trust_env=trust_env,
             verify=_certificates(trust_env=trust_env),
             follow_redirects=True,
@@ -100,20 +104,20 @@ def _get(base_url: str, api_key: str) -> tuple[int, bytes]:
 
     def ask() -> None:
         try:
-            answer.set_result(_read(client, base_url, api_key))
+            answer.set_result(_read(client, base_url, api_key, seconds))
         except Exception as error:
             answer.set_exception(error)
 
-    # The client's time-outs are for each step: the look-up of a name has none, headers and redirects have many.
-    # What takes longer is left to end in its thread.
+    # httpx2's time-outs are per step: looking up a name has none, headers and redirects have many. So the request runs
+    # in a thread of its own, which is left behind when it takes longer.
     threading.Thread(target=ask, daemon=True).start()
-    return answer.result(SECONDS)
+    return answer.result(seconds)
 
 
-def _read(client: httpx2.Client, base_url: str, api_key: str) -> tuple[int, bytes]:
+def _read(client: httpx2.Client, base_url: str, api_key: str, seconds: float) -> tuple[int, bytes]:
     address = httpx2.URL(base_url)
     place = address.copy_with(path=address.path.rstrip("/") + "/models")
-    deadline = time.monotonic() + SECONDS
+    deadline = time.monotonic() + seconds
     with client, client.stream("GET", place, headers={"Authorization": f"Bearer {api_key}"}) as reply:
         body = b""
         for part in reply.iter_bytes():
@@ -125,7 +129,7 @@ def _read(client: httpx2.Client, base_url: str, api_key: str) -> tuple[int, byte
 
 def _no_api(base_url: str) -> EndpointError:
     return EndpointError(
-        f"{shown(base_url)} answers, but not as an OpenAI-compatible API does",
+        f"The server at {shown(base_url)} answers, but not as an OpenAI-compatible API does",
         fix="check the address; something else may use this port",
     )
 
@@ -144,16 +148,17 @@ def resolve(wanted: str | None, listed: Iterable[str], where: str) -> str:
         if preferred or len(ids) == 1:
             return (preferred or ids)[0]
         if not ids:
-            raise ModelError(f"{where} lists no model", fix="load a model there, or give another address")
+            raise ModelError(f"The endpoint {where} lists no model", fix="load a model there, or give another address")
         raise ModelError(
-            f"{where} lists {len(ids)} models and MODEL is not set: {names}", fix="set MODEL to one of them"
+            f"The endpoint {where} lists {len(ids)} models and none was chosen: {names}",
+            fix="set MODEL to one of them; where code gives base_url, MODEL is not read: give connect(model=...) too",
         )
     for model in sorted(ids, key=lambda model: model != wanted):
         if wanted.lower() == model.lower() or _is(wanted, model):
             return model
     raise ModelError(
-        f"{where} has no model {wanted!r} (it lists: {names})",
-        fix="set MODEL to one that is listed, or load the model there",
+        f"The endpoint {where} has no model {wanted!r} (it lists: {names})",
+        fix="choose a model that is listed (MODEL, or connect(model=...)), or load this one there",
     )
 
 

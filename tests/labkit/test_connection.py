@@ -227,7 +227,7 @@ def test_health_of_no_endpoint(closed_port: int) -> None:
     """It says that nothing listens, and what mends it."""
     health = Connection(f"http://127.0.0.1:{closed_port}/v1", "a", Source.BASE_URL).health()
     assert (health.ok, health.models) == (False, ())
-    assert "nothing listens" in health.detail
+    assert "Nothing listens" in health.detail
     assert "python lab.py serve" in health.detail
 
 
@@ -296,7 +296,7 @@ def test_dead_shared_endpoint_is_passed_over(
     foundry_command(running(server.base_url))
     with publish(own_cache, f"http://127.0.0.1:{closed_port}/v1", SMOL), connect() as lab:
         assert lab.source is Source.SERVICE
-    assert lab.passed[1] == f"shared endpoint: nothing listens on http://127.0.0.1:{closed_port}/v1"
+    assert lab.passed[1] == f"shared endpoint: Nothing listens on http://127.0.0.1:{closed_port}/v1"
 
 
 def test_shared_endpoint_with_another_model_is_passed_over(

@@ -129,7 +129,7 @@ def test_port_that_is_taken(own_cache: Path) -> None:
     """The port is named, and nothing is left running."""
     with socket.create_server(("127.0.0.1", 0)) as server:
         port = server.getsockname()[1]
-        with pytest.raises(FoundryError, match=f"port {port} on 127.0.0.1 is taken"):
+        with pytest.raises(FoundryError, match=f"Port {port} on 127.0.0.1 is taken"):
             foundry.start(own_cache, port=port)
     assert foundry._manager() is None
 
@@ -200,7 +200,7 @@ def test_download_that_is_interrupted(end: str) -> None:
         if end == "raises":
             raise FoundryLocalException("cancelled")
 
-    with pytest.raises(ModelError, match="the download of a was cancelled") as caught:
+    with pytest.raises(ModelError, match="The download of a was cancelled") as caught:
         foundry.download(model(download))
     assert ended == [True]
     assert "start again" in caught.value.fix

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import re
 import socket
 import threading
 import time
@@ -86,7 +87,7 @@ def test_key_is_sent(loopback: Serve) -> None:
 
 def test_key_that_no_header_can_carry(loopback: Serve) -> None:
     """A stray character from a word processor is an error of the same tree."""
-    with pytest.raises(EndpointError, match="the key"):
+    with pytest.raises(EndpointError, match="The key for http"):
         list_models(loopback(Reply.models("a")).base_url, "k–1")
 
 
@@ -154,7 +155,7 @@ def test_something_else_listens(loopback: Serve, reply: Reply) -> None:
 
 def test_nothing_listens(closed_port: int) -> None:
     """The error has the command that starts an endpoint."""
-    with pytest.raises(EndpointError, match=f"nothing listens on http://127.0.0.1:{closed_port}/v1") as caught:
+    with pytest.raises(EndpointError, match=f"Nothing listens on http://127.0.0.1:{closed_port}/v1") as caught:
         list_models(f"http://127.0.0.1:{closed_port}/v1")
     assert "python lab.py serve" in caught.value.fix
 
@@ -162,7 +163,7 @@ def test_nothing_listens(closed_port: int) -> None:
 def test_what_an_address_hides_is_not_shown(closed_port: int) -> None:
     with pytest.raises(EndpointError) as caught:
         list_models(f"http://bob:hush-hush@127.0.0.1:{closed_port}/v1?api-key=hush-hush")
-    assert caught.value.message == f"nothing listens on http://127.0.0.1:{closed_port}/v1"
+    assert caught.value.message == f"Nothing listens on http://127.0.0.1:{closed_port}/v1"
     assert shown("http://[::1") == "the address"
 
 
@@ -183,77 +184,70 @@ def test_variable_that_no_client_can_be_made_with(name: str, value: str, monkeyp
     assert name in caught.value.fix
 
 
-def test_name_that_nobody_looks_up(monkeypatch: pytest.MonkeyPatch) -> None:
-    """No time-out of a client ends the look-up of a name, which takes long where the network is half there."""
+LIMIT = 0.3
+
+
+@contextlib.contextmanager
+def answers_too_late() -> Iterator[threading.Event]:
+    """Expect the error of a list that is not complete in time; set the event that the slow side waits for."""
     released = threading.Event()
-    without_proxies(monkeypatch)
-
-    def look_up(*_: object, **__: object) -> None:
-        released.wait(8)
-        raise socket.gaierror
-
-    monkeypatch.setattr(socket, "getaddrinfo", look_up)
     start = time.perf_counter()
     try:
         with pytest.raises(EndpointError, match="does not answer in time"):
-            list_models("http://far.example/v1")
+            yield released
     finally:
         released.set()
-    assert time.perf_counter() - start < 4
+    assert time.perf_counter() - start < 5  # the slow side alone would take eight
+
+
+def test_a_host_name_whose_look_up_hangs(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No time-out of a client ends the look-up of a name, which takes long where the network is half there."""
+    without_proxies(monkeypatch)
+    with answers_too_late() as released:
+
+        def look_up(*_: object, **__: object) -> None:
+            released.wait(8)
+            raise socket.gaierror
+
+        monkeypatch.setattr(socket, "getaddrinfo", look_up)
+        list_models("http://far.example/v1", seconds=LIMIT)
 
 
 def test_headers_without_end() -> None:
     """One now and then, so that no read takes long."""
+    with socket.create_server(("127.0.0.1", 0)) as server, answers_too_late() as released:
 
-    def trickle() -> None:
-        connection, _ = server.accept()
-        with connection, contextlib.suppress(OSError):
-            connection.sendall(b"HTTP/1.1 200 OK\r\n")
-            for _ in range(16):
-                released.wait(0.5)
-                connection.sendall(b"A: b\r\n")
+        def trickle() -> None:
+            connection, _ = server.accept()
+            with connection, contextlib.suppress(OSError):
+                connection.sendall(b"HTTP/1.1 200 OK\r\n")
+                for _ in range(160):
+                    released.wait(0.05)
+                    connection.sendall(b"A: b\r\n")
 
-    released = threading.Event()
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        thread = threading.Thread(target=trickle)
-        thread.start()
-        start = time.perf_counter()
-        try:
-            with pytest.raises(EndpointError, match="does not answer in time"):
-                list_models(f"http://127.0.0.1:{server.getsockname()[1]}/v1")
-        finally:
-            released.set()
-            thread.join()
-    assert time.perf_counter() - start < 4
+        threading.Thread(target=trickle, daemon=True).start()
+        list_models(f"http://127.0.0.1:{server.getsockname()[1]}/v1", seconds=LIMIT)
 
 
 @pytest.mark.parametrize("way", ["silent", "trickling", "redirecting"])
-def test_endpoint_that_hangs(loopback: Serve, way: str) -> None:
-    """A question takes about two seconds at most, whatever the other side does."""
-    released = threading.Event()
+def test_an_endpoint_that_hangs(loopback: Serve, way: str) -> None:
+    with answers_too_late() as released:
 
-    def wait(_: Asked) -> Reply:
-        released.wait(8)
-        return Reply()
+        def wait(_: Asked) -> Reply:
+            released.wait(8)
+            return Reply()
 
-    def trickle() -> Iterator[bytes]:
-        for _ in range(16):
-            released.wait(0.5)
-            yield b" "
+        def trickle() -> Iterator[bytes]:
+            for _ in range(160):
+                released.wait(0.05)
+                yield b" "
 
-    def redirect(_: Asked) -> Reply:
-        released.wait(1)
-        return Reply(status=307, headers={"Location": "/v1/models"})
+        def redirect(_: Asked) -> Reply:
+            released.wait(0.1)
+            return Reply(status=307, headers={"Location": "/v1/models"})
 
-    answers = {"silent": wait, "trickling": lambda _: Reply(trickle()), "redirecting": redirect}
-    server = loopback(answers[way])
-    start = time.perf_counter()
-    try:
-        with pytest.raises(EndpointError, match="does not answer in time"):
-            list_models(server.base_url)
-    finally:
-        released.set()
-    assert time.perf_counter() - start < 4
+        answers = {"silent": wait, "trickling": lambda _: Reply(trickle()), "redirecting": redirect}
+        list_models(loopback(answers[way]).base_url, seconds=LIMIT)
 
 
 @pytest.mark.parametrize(
@@ -306,15 +300,18 @@ def test_name_that_means_none(wanted: str, listed: list[str]) -> None:
     assert (", ".join(listed) or "none") in caught.value.message
 
 
-def test_nothing_wanted_and_several_listed() -> None:
-    """None of them is chosen for anybody."""
-    with pytest.raises(ModelError, match="org/a, org/b") as caught:
-        resolve(None, ["org/b", "org/a"], "here")
-    assert "set MODEL" in caught.value.fix
-
-
-def test_nothing_wanted_and_nothing_listed() -> None:
-    """There is nothing that MODEL could be set to."""
-    with pytest.raises(ModelError, match="here lists no model") as caught:
-        resolve(None, [], "here")
-    assert "load a model" in caught.value.fix
+@pytest.mark.parametrize(
+    ("listed", "message", "fix"),
+    [
+        (
+            ["org/b", "org/a"],
+            "here lists 2 models and none was chosen: org/a, org/b",
+            r"set MODEL.*connect\(model=",
+        ),
+        ([], "here lists no model", "load a model"),
+    ],
+)
+def test_nothing_wanted_and_no_single_choice(listed: list[str], message: str, fix: str) -> None:
+    with pytest.raises(ModelError, match=message) as caught:
+        resolve(None, listed, "here")
+    assert re.search(fix, caught.value.fix)

@@ -1,9 +1,8 @@
-"""What the environment says."""
+"""The environment variables of labkit: defaults, what comes before what, and mistakes that are named."""
 
 from __future__ import annotations
 
 import re
-from dataclasses import FrozenInstanceError
 from pathlib import Path
 
 import pytest
@@ -11,48 +10,58 @@ import pytest
 from labkit.errors import SettingsError
 from labkit.settings import Settings, normalize_base_url
 
-
-def test_nothing_is_set() -> None:
-    """Without variables there is no endpoint and no model, a key that is none, and this user's own cache."""
-    settings = Settings.from_environment({})
-    assert (settings.base_url, settings.model, settings.api_key) == (None, None, "not-needed")
-    assert settings.cache.is_absolute()
-    assert "foundry-local-workbook" in settings.cache.parts
+NAMES = ["BASE_URL", "MODEL", "API_KEY", "LABKIT_CACHE", "CLOUD_BASE_URL", "CLOUD_MODEL", "CLOUD_API_KEY"]
 
 
-def test_all_is_set(tmp_path: Path) -> None:
-    """Each variable has its field."""
-    names = {"BASE_URL": "http://host:1/v1", "MODEL": "phi-4-mini", "API_KEY": "secret", "LABKIT_CACHE": str(tmp_path)}
-    assert Settings.from_environment(names) == Settings("http://host:1/v1", "phi-4-mini", "secret", tmp_path.resolve())
+def test_defaults_and_every_variable(tmp_path: Path) -> None:
+    default = Settings.from_environment({})
+    assert (default.base_url, default.model, default.api_key) == (None, None, "not-needed")
+    assert (default.cloud_base_url, default.cloud_model, default.cloud_api_key) == (None, None, "not-needed")
+    assert default.cache.is_absolute()
+    assert "foundry-local-workbook" in default.cache.parts
+    values = ["http://host:1/v1", "m", "k", str(tmp_path), "https://cloud/v1", "gpt", "secret"]
+    assert Settings.from_environment(dict(zip(NAMES, values, strict=True))) == Settings(
+        "http://host:1/v1", "m", "k", tmp_path.resolve(), "https://cloud/v1", "gpt", "secret"
+    )
 
 
-@pytest.mark.parametrize("name", ["BASE_URL", "MODEL", "API_KEY", "LABKIT_CACHE"])
+@pytest.mark.parametrize("name", NAMES)
 @pytest.mark.parametrize("value", ["", " \t"])
-def test_empty_is_unset(name: str, value: str) -> None:
-    """A variable that was emptied, which is all that cmd's `set MODEL=` can do, counts as unset."""
+def test_an_empty_variable_is_unset(name: str, value: str) -> None:
+    """Cmd's `set MODEL=` can do no more."""
     assert Settings.from_environment({name: value}) == Settings.from_environment({})
 
 
-def test_space_around_a_value_goes() -> None:
+def test_white_space_around_a_value_is_removed() -> None:
     """`set MODEL=phi-4-mini && ...` in cmd leaves a space behind."""
-    names = {"BASE_URL": " http://host:1 ", "MODEL": " phi-4-mini ", "API_KEY": " secret "}
-    settings = Settings.from_environment(names)
-    assert (settings.base_url, settings.model, settings.api_key) == ("http://host:1/v1", "phi-4-mini", "secret")
+    settings = Settings.from_environment({"BASE_URL": " http://host:1 ", "MODEL": " phi-4-mini ", "API_KEY": " k "})
+    assert (settings.base_url, settings.model, settings.api_key) == ("http://host:1/v1", "phi-4-mini", "k")
 
 
-def test_arguments_come_before_variables() -> None:
-    """A notebook's parameters win, and empty ones count as not given."""
-    names = {"BASE_URL": "http://variable:1", "MODEL": "variable"}
-    given = Settings.from_environment(names, model="given", base_url="http://given:1")
-    assert (given.base_url, given.model) == ("http://given:1/v1", "given")
-    empty = Settings.from_environment(names, model=" ", base_url="")
-    assert (empty.base_url, empty.model) == ("http://variable:1/v1", "variable")
+@pytest.mark.parametrize(
+    ("given", "expected"),
+    [
+        pytest.param({"model": "given", "base_url": "http://given:1"}, ("http://given:1/v1", "given"), id="both"),
+        pytest.param({"model": " ", "base_url": ""}, ("http://variable:1/v1", "variable"), id="empty ones"),
+        pytest.param({"base_url": "http://given:1"}, ("http://given:1/v1", None), id="MODEL is not that endpoint's"),
+        pytest.param({"model": "given"}, ("http://variable:1/v1", "given"), id="only a model"),
+    ],
+)
+def test_arguments_come_before_variables(given: dict[str, str], expected: tuple[str, str | None]) -> None:
+    """A notebook's parameters win; they say nothing of the cloud."""
+    names = {"BASE_URL": "http://variable:1", "MODEL": "variable", "CLOUD_BASE_URL": "https://c", "CLOUD_MODEL": "gpt"}
+    settings = Settings.from_environment(names, **given)
+    assert (settings.base_url, settings.model) == expected
+    assert (settings.cloud_base_url, settings.cloud_model) == ("https://c/v1", "gpt")
 
 
-def test_process_environment_is_read_by_default(monkeypatch: pytest.MonkeyPatch) -> None:
-    """It is read at the call, not at the import."""
+def test_the_environment_is_read_at_the_call_and_tests_have_a_cache_of_their_own(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     monkeypatch.setenv("MODEL", "phi-4-mini")
-    assert Settings.from_environment().model == "phi-4-mini"
+    settings = Settings.from_environment()
+    assert settings.model == "phi-4-mini"
+    assert settings.cache.is_relative_to(tmp_path.resolve())
 
 
 def test_cache_may_begin_with_a_tilde() -> None:
@@ -61,8 +70,8 @@ def test_cache_may_begin_with_a_tilde() -> None:
 
 
 @pytest.mark.parametrize("value", ["~no-such-user/x", "{file}", "{file}/x"])
-def test_cache_that_can_be_no_folder(tmp_path: Path, value: str) -> None:
-    """A slip in the variable is told with its name, before anything is written."""
+def test_a_cache_that_cannot_be_a_folder(tmp_path: Path, value: str) -> None:
+    """It is named before anything is written."""
     file = tmp_path / "file"
     file.touch()
     folder = value.format(file=file)
@@ -71,10 +80,19 @@ def test_cache_that_can_be_no_folder(tmp_path: Path, value: str) -> None:
     assert "LABKIT_CACHE" in caught.value.fix
 
 
-def test_settings_stay_as_they_are() -> None:
-    """Nobody changes them under somebody else's feet."""
-    with pytest.raises(FrozenInstanceError):
-        Settings.from_environment({}).model = "other"  # type: ignore[misc]
+def test_all_mistakes_are_named_at_once(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    names = {"BASE_URL": "ftp://a", "CLOUD_BASE_URL": "ftp://b", "LABKIT_CACHE": str(tmp_path / "file")}
+    with pytest.raises(SettingsError) as caught:
+        Settings.from_environment(names)
+    for name in names:
+        assert f"{name} is '" in caught.value.message
+        assert name in caught.value.fix
+    assert "https://NAME.openai.azure.com/openai/v1" in caught.value.fix
+
+
+def test_keys_are_not_shown() -> None:
+    assert "secret" not in repr(Settings.from_environment({"API_KEY": "a-secret", "CLOUD_API_KEY": "b-secret"}))
 
 
 @pytest.mark.parametrize(
@@ -82,7 +100,6 @@ def test_settings_stay_as_they_are() -> None:
     [
         ("http://127.0.0.1:51211", "http://127.0.0.1:51211/v1"),
         ("http://127.0.0.1:51211/", "http://127.0.0.1:51211/v1"),
-        ("http://127.0.0.1:51211/v1", "http://127.0.0.1:51211/v1"),
         ("http://127.0.0.1:51211/v1/", "http://127.0.0.1:51211/v1"),
         ("127.0.0.1:51211", "http://127.0.0.1:51211/v1"),
         ("localhost", "http://localhost/v1"),
@@ -93,8 +110,7 @@ def test_settings_stay_as_they_are() -> None:
         ("https://host/v1#part", "https://host/v1"),
     ],
 )
-def test_address_of_an_endpoint(address: str, expected: str) -> None:
-    """It may come with or without its scheme, /v1 and last slash; any other path is kept."""
+def test_an_address_with_or_without_scheme_and_path(address: str, expected: str) -> None:
     assert normalize_base_url(address) == expected
 
 
@@ -113,73 +129,18 @@ def test_address_of_an_endpoint(address: str, expected: str) -> None:
         "/v1",
     ],
 )
-def test_no_address_of_an_endpoint(address: str) -> None:
-    """What could not be asked is refused, with the address and how to write one."""
+def test_what_is_not_the_address_of_an_endpoint(address: str) -> None:
     with pytest.raises(SettingsError) as caught:
         normalize_base_url(address)
-    assert address in caught.value.message
+    assert caught.value.message == f"BASE_URL is {address!r}, which is not the address of an endpoint"
     assert "http://127.0.0.1:51211/v1" in caught.value.fix
 
 
-def test_a_password_in_a_wrong_address_is_not_shown() -> None:
-    with pytest.raises(SettingsError) as caught:
-        normalize_base_url("ftp://bob:hush-hush@host")
-    assert "hush" not in str(caught.value)
-    assert caught.value.message == "BASE_URL is no address of an endpoint"
-
-
-def test_tests_use_a_cache_of_their_own(tmp_path: Path) -> None:
-    """No test reads or changes what the developer's own lessons use."""
-    assert Settings.from_environment().cache.is_relative_to(tmp_path.resolve())
-
-
-def test_the_cloud_of_the_environment() -> None:
-    """It has variables of its own, which do not mix with those of the local endpoint."""
-    names = {"CLOUD_BASE_URL": " https://host ", "CLOUD_MODEL": " gpt-small ", "CLOUD_API_KEY": " secret "}
-    settings = Settings.from_environment(names)
-    assert settings.cloud_base_url == "https://host/v1"
-    assert (settings.cloud_model, settings.cloud_api_key) == ("gpt-small", "secret")
-    assert (settings.base_url, settings.model, settings.api_key) == (None, None, "not-needed")
-    local = Settings.from_environment({"BASE_URL": "http://host:1", "MODEL": "m", "API_KEY": "secret"})
-    assert (local.cloud_base_url, local.cloud_model, local.cloud_api_key) == (None, None, "not-needed")
-
-
-@pytest.mark.parametrize("name", ["CLOUD_BASE_URL", "CLOUD_MODEL", "CLOUD_API_KEY"])
-@pytest.mark.parametrize("value", ["", " \t"])
-def test_an_empty_cloud_is_none(name: str, value: str) -> None:
-    assert Settings.from_environment({name: value}) == Settings.from_environment({})
-
-
-def test_arguments_do_not_change_the_cloud() -> None:
-    """A notebook's MODEL and BASE_URL are those of the local endpoint."""
-    names = {"CLOUD_BASE_URL": "https://host/v1", "CLOUD_MODEL": "gpt-small"}
-    settings = Settings.from_environment(names, model="given", base_url="http://given:1")
-    assert (settings.cloud_base_url, settings.cloud_model) == ("https://host/v1", "gpt-small")
-
-
-def test_keys_are_not_shown() -> None:
-    shown = repr(Settings.from_environment({"API_KEY": "local-secret", "CLOUD_API_KEY": "cloud-secret"}))
-    assert "secret" not in shown
-
-
-def test_a_wrong_cloud_address_names_its_variable() -> None:
-    with pytest.raises(SettingsError, match="CLOUD_BASE_URL is 'ftp://host'") as caught:
-        Settings.from_environment({"CLOUD_BASE_URL": "ftp://host"})
-    assert "https://NAME.openai.azure.com/openai/v1" in caught.value.fix
-    with pytest.raises(SettingsError, match=r"^BASE_URL is"):
-        Settings.from_environment({"BASE_URL": "ftp://host"})
-
-
-def test_a_query_of_the_cloud_stays() -> None:
-    """Azure's older addresses carry the version of the API there."""
-    address = "https://host/openai/v1/?api-version=preview"
-    assert Settings.from_environment({"CLOUD_BASE_URL": address}).cloud_base_url == address.replace("/?", "?")
-
-
 @pytest.mark.parametrize(
-    "address", ["ftp://host/?key=hidden", "http://a b/?key=hidden", "http://:1/#hidden", "x://me:hidden@host"]
+    "address", ["ftp://host/?key=hidden", "http://a b/?key=hidden", "http://:1/#hidden", "ftp://me:hidden@host"]
 )
-def test_a_wrong_address_is_not_repeated_where_it_may_hold_a_secret(address: str) -> None:
-    with pytest.raises(SettingsError, match="no address of an endpoint") as caught:
+def test_a_wrong_address_is_not_repeated_where_it_may_contain_a_secret(address: str) -> None:
+    with pytest.raises(SettingsError) as caught:
         normalize_base_url(address)
+    assert caught.value.message == "BASE_URL is not the address of an endpoint"
     assert "hidden" not in str(caught.value)

