@@ -137,7 +137,7 @@ def named_network_errors() -> Iterator[None]:
         socks = isinstance(error, ImportError)
         names = [name for name in _set(_PROXIES) if not socks or os.environ[name].lower().startswith("socks")]
         where = " or ".join(names) or "The proxy of this system's settings"
-        what = "is a SOCKS proxy, which needs another package" if socks else "is not the address of a proxy"
+        fault = "is a SOCKS proxy, which needs another package" if socks else "is not the address of a proxy"
         raise SettingsError(f"{where} {fault}", fix=f"write {where} as http://HOST:PORT, or unset it") from None
     except OSError as error:
         if not (names := _set(_CERTIFICATES)):
