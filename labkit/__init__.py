@@ -1,4 +1,13 @@
-"""What the lessons and the apps of the workbook share. Names are loaded when first used."""
+"""What the lessons and the apps of the workbook share: find an endpoint, stream answers, measure, route.
+
+Names are loaded when first used.
+
+    import labkit
+
+    with labkit.connect() as lab:
+        for event in labkit.stream_sync(lab, "Why is the sky blue?"):
+            print(event.text, end="")
+"""
 
 from __future__ import annotations
 
@@ -19,9 +28,7 @@ if TYPE_CHECKING:
         SettingsError,
         StreamError,
     )
-    from labkit.events import Trace
     from labkit.explain import expect, explain
-    from labkit.latency import measure
     from labkit.routing.cloud import cloud
     from labkit.routing.router import Router
     from labkit.streaming import Answer, stream, stream_sync
@@ -43,28 +50,22 @@ __all__ = [
     "SettingsError",
     "Source",
     "StreamError",
-    "Trace",
     "cloud",
     "connect",
     "expect",
     "explain",
-    "measure",
     "stream",
     "stream_sync",
 ]
 _HOMES = {
     "labkit.connection": {"Connection", "Health", "Source", "connect"},
     "labkit.explain": {"expect", "explain"},
-    "labkit.latency": {"measure"},
     "labkit.routing.cloud": {"cloud"},
     "labkit.routing.router": {"Router"},
-    "labkit.events": {"Trace"},
     "labkit.streaming": {"Answer", "stream", "stream_sync"},
     "labkit.chat_view": {"ChatView"},
 }
-
-
-# The extra of the package that brings what a module needs beyond the rest.
+# The extra that installs the packages of a module.
 _EXTRAS = {"labkit.routing.cloud": "routing", "labkit.routing.router": "routing"}
 
 

@@ -1,4 +1,4 @@
-"""connect(): find an endpoint, say which one and why, and hand back two ready clients."""
+"""connect(): find an endpoint, say which one and why, and return a connection with two ready clients."""
 
 from __future__ import annotations
 
@@ -24,19 +24,19 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from types import TracebackType
 
-# A local model may need long for a long prompt, so reading is patient; finding out that nobody is there is not.
+# In seconds. A local model may need long for a long prompt; a connection is made at once or never.
 TIMEOUT = openai.Timeout(120, connect=3)
 RETRIES = 1
 
 
 class Source(StrEnum):
-    """Which kind of endpoint a connection found, in the order in which they are tried."""
+    """The kinds of endpoint, in the order in which connect() tries them."""
 
     BASE_URL = "the endpoint in BASE_URL"
     SHARED = "shared, run by python lab.py"
     SERVICE = "a Foundry Local service of this machine"
     IN_PROCESS = "Foundry Local in this process"
-    # Never found by connect(): the lessons' mock, and a router's other half.
+    # connect() never finds these: the mock of the lessons, and the clouds of a router.
     MOCK = "the mock, scripted and without a model"
     CLOUD = "the cloud endpoint in CLOUD_BASE_URL"
     SIMULATED = "a simulated cloud"
@@ -44,7 +44,7 @@ class Source(StrEnum):
 
 @dataclass(frozen=True)
 class Health:
-    """What `/v1/models` said: whether the endpoint answers and lists the model, and after how many seconds."""
+    """The result of `GET /v1/models`: whether the endpoint lists the model, and after how many seconds it answered."""
 
     ok: bool
     seconds: float
@@ -56,8 +56,8 @@ class Health:
 class Connection:
     """An endpoint and the model to ask there. Close it, or use it in a `with` block.
 
-    `model` is the full id that chat takes, `source` says which kind of endpoint serves it, and `passed`
-    why the kinds before it did not. `retries` is how often the clients repeat a request that failed before its answer.
+    `model` is the full id, which chat requests need. `source` is the kind of endpoint, and `passed` says why the
+    kinds before it were not used. `retries` is how often the clients repeat a request that failed before its answer.
     """
 
     base_url: str
@@ -70,20 +70,20 @@ class Connection:
 
     @cached_property
     def client(self) -> openai.OpenAI:
-        """A client for plain code; made when first asked for."""
+        """Openai's client for synchronous code; made at first use."""
         with named_network_errors():
             http = openai.DefaultHttpxClient(trust_env=not is_loopback(self.base_url))
         return openai.OpenAI(http_client=http, **self._options())
 
     @cached_property
     def async_client(self) -> openai.AsyncOpenAI:
-        """A client for async code; made when first asked for, and bound to the event loop that first uses it."""
+        """Openai's client for async code; made at first use, and bound to the event loop that first uses it."""
         with named_network_errors():
             http = openai.DefaultAsyncHttpxClient(trust_env=not is_loopback(self.base_url))
         return openai.AsyncOpenAI(http_client=http, **self._options())
 
     def _options(self) -> dict[str, Any]:
-        """What both clients are given; a query behind the address, as Azure has, goes with each request."""
+        """The arguments of both clients; the query of an address, as Azure has one, is sent with each request."""
         address = httpx2.URL(self.base_url)
         return {
             "base_url": str(address.copy_with(query=None)),
@@ -105,7 +105,7 @@ class Connection:
         return Health(ok, time.perf_counter() - start, models, detail)
 
     def close(self) -> None:
-        """Close the plain client, and the runtime if this connection started it."""
+        """Close the synchronous client, and the runtime if this connection started it."""
         if "client" in self.__dict__:
             self.client.close()
         if self._runtime:
@@ -139,17 +139,20 @@ def connect(
     fetch: bool = True,
     say: Callable[[str], None] = print,
 ) -> Connection:
-    """Find an endpoint and check that it lists the model; `say` is told which one and why.
+    """Find an endpoint and check that it lists the model; call `say` with which one it is and why.
 
-    In this order: BASE_URL; an endpoint that `python lab.py` runs on this machine; a Foundry Local
-    service that somebody else runs here; Foundry Local inside this process. What is given here comes
-    before the variables MODEL and BASE_URL; an empty text counts as not given. `port` is for Foundry Local
-    in this process: any free one by default. Without `fetch`, a catalog model that is not here is an error.
-    Raises SettingsError, EndpointError, ModelError, FoundryError, FetchError.
+    It tries, in this order: BASE_URL; an endpoint that `python lab.py` runs on this machine; another Foundry Local
+    service of this machine; Foundry Local inside this process. The arguments are used instead of the variables MODEL
+    and BASE_URL; an empty text counts as not given, and MODEL is not read where `base_url` is given. `port` is for
+    Foundry Local in this process: any free one by default. Without `fetch`, a catalog model that is not on this
+    machine is an error. Raises SettingsError, EndpointError, ModelError, FoundryError, FetchError.
+
+        lab = connect("phi-4-mini")
+        lab.client.chat.completions.create(model=lab.model, messages=[...])
     """
     settings = Settings.from_environment(model=model, base_url=base_url)
     if settings.base_url:
-        # Somebody chose this endpoint: where it does not work, nothing else takes its place.
+        # The user chose this endpoint: if it does not work, no other one is used instead.
         models = list_models(settings.base_url, settings.api_key)
         found = Connection(
             settings.base_url,
@@ -197,19 +200,19 @@ def _on_this_machine(settings: Settings, port: int, *, fetch: bool) -> Connectio
 
 
 def foundry_service() -> str | None:
-    """The base address of a Foundry Local service that somebody else runs on this machine, if one answers.
+    """The base address of another Foundry Local service of this machine, or None if none answers.
 
-    Its port changes, so the `foundry` command is asked where there is one; else the port is tried on which
-    courses and samples expect it.
+    Its port changes at every start, so the `foundry` command is asked for it, where that is installed; then the port
+    that courses and samples use is tried.
     """
     candidates = [f"http://127.0.0.1:{foundry.PORT}/v1"]
     if command := shutil.which("foundry"):
         try:
             done = subprocess.run([command, "service", "status"], capture_output=True, timeout=5, check=False)
-            told = done.stdout.decode(errors="replace")
+            status = done.stdout.decode(errors="replace")
         except (OSError, subprocess.TimeoutExpired):
-            told = ""
-        hosts = re.findall(r"http://(?:127\.0\.0\.1|localhost):\d+", told)
+            status = ""
+        hosts = re.findall(r"http://(?:127\.0\.0\.1|localhost):\d+", status)
         candidates = [normalize_base_url(host) for host in hosts] + candidates
     for base_url in candidates:
         try:

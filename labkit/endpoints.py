@@ -1,7 +1,7 @@
 """The endpoints that `python lab.py` runs on this machine, so that seven notebooks can share one.
 
-Each serving process keeps one small file, named by its process id, in the cache folder. A file whose
-process is gone is taken away by whoever reads it.
+Each serving process keeps one small file, named by its process id, in the cache folder. A reader removes the file
+of a process that has ended.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Endpoint:
-    """An endpoint of this machine: its address, the full id of its model, its process and when that began."""
+    """An endpoint of this machine: its address, the full id of its model, its process id and when that began."""
 
     base_url: str
     model: str
@@ -32,17 +32,17 @@ class Endpoint:
 
 
 def published(cache: Path) -> list[Endpoint]:
-    """The endpoints whose process lives, oldest first."""
+    """The endpoints whose process is still running, oldest first."""
     found = []
     for path in _folder(cache).glob("*.json"):
         try:
             endpoint = Endpoint(**json.loads(path.read_text(encoding="utf-8")))
-            lives = _lives(endpoint)
+            running = _is_running(endpoint)
         except FileNotFoundError:
             continue
         except (OSError, ValueError, TypeError):
-            lives = False  # a file of another version, or half of one
-        if lives:
+            running = False  # a file of another version, or half of one
+        if running:
             found.append(endpoint)
         else:
             path.unlink(missing_ok=True)
@@ -51,7 +51,7 @@ def published(cache: Path) -> list[Endpoint]:
 
 @contextlib.contextmanager
 def publish(cache: Path, base_url: str, model: str) -> Iterator[Endpoint]:
-    """Let `connect()` of every process on this machine find the endpoint that this process serves."""
+    """Let `connect()` in every process of this machine find the endpoint that this process serves, within the block."""
     endpoint = Endpoint(base_url, model, os.getpid(), psutil.Process().create_time())
     path = _folder(cache) / f"{endpoint.pid}.json"
     write_atomically(path, json.dumps(asdict(endpoint)))
@@ -65,10 +65,10 @@ def _folder(cache: Path) -> Path:
     return cache / "endpoints"
 
 
-def _lives(endpoint: Endpoint) -> bool:
-    """Whether the process is the same one: a process id alone may have been given to another since.
+def _is_running(endpoint: Endpoint) -> bool:
+    """Whether the process is still the same one: the system may have given its id to another process since.
 
-    Raises TypeError or ValueError for what is no endpoint.
+    Raises TypeError or ValueError for a file that does not describe an endpoint.
     """
     if not isinstance(endpoint.pid, int):
         raise TypeError("a process id is a number")

@@ -1,21 +1,21 @@
-"""Everything that labkit raises on purpose.
+"""The errors that labkit raises on purpose. Each says what happened, where, and how to fix it.
 
 LabError
-├── SettingsError      a variable of the environment, or a parameter, that makes no sense
-├── EndpointError      nothing listens, or what listens does not answer as an OpenAI-compatible API
-├── ModelError         a model that is not listed, not loaded, not downloaded
+├── SettingsError      a wrong environment variable or parameter
+├── EndpointError      no server at this address, or one that is not an OpenAI-compatible API
+├── ModelError         a model that is not listed, not loaded or not downloaded
 ├── RequestError       a request that the endpoint refuses: too long, out of range, too many at once
-├── StreamError        an answer that broke off or fell silent; what had come is kept
-├── RoutingError       no model may or can answer; what was tried is said
-├── FoundryError       the Foundry Local runtime is missing on this machine, or failed
-└── FetchError         a file that could not be fetched, or is not the file it should be
+├── StreamError        an answer that broke off or fell silent; the text so far is kept
+├── RoutingError       no model may or can answer; the message says what was tried
+├── FoundryError       the Foundry Local runtime is missing or failed
+└── FetchError         a download that failed, or gave another file than expected
 """
 
 from __future__ import annotations
 
 
 class LabError(Exception):
-    """What happened and where (`message`), and the command or step that mends it (`fix`)."""
+    """What happened and where (`message`), and the command or step that fixes it (`fix`)."""
 
     def __init__(self, message: str, *, fix: str = "") -> None:
         super().__init__(message, fix)
@@ -23,7 +23,7 @@ class LabError(Exception):
         self.fix = fix
 
     def __reduce__(self) -> tuple[object, ...]:
-        """Let it pass whole from one process to another, `fix` being a keyword."""
+        """Let a process pool pickle the error although `fix` is a keyword."""
         return _again, (type(self), self.message, self.fix)
 
     def __str__(self) -> str:
@@ -35,11 +35,11 @@ def _again(kind: type[LabError], message: str, fix: str) -> LabError:
 
 
 class SettingsError(LabError):
-    """A variable of the environment, or a parameter, makes no sense."""
+    """An environment variable or a parameter is wrong."""
 
 
 class EndpointError(LabError):
-    """Nothing listens there, or what listens does not answer as an OpenAI-compatible API does."""
+    """No server listens there, or it does not answer as an OpenAI-compatible API does."""
 
 
 class ModelError(LabError):
@@ -47,15 +47,15 @@ class ModelError(LabError):
 
 
 class RequestError(LabError):
-    """The endpoint is there and refuses this request: too long, out of range, too many at once."""
+    """The endpoint answers and refuses this request: too long, out of range, too many at once."""
 
 
 class StreamError(LabError):
-    """An answer broke off or fell silent; what had come is kept by whoever read it."""
+    """An answer broke off or fell silent; the reader keeps the text that came before."""
 
 
 class RoutingError(LabError):
-    """No model may or can answer: privacy forbids the cloud, or both have failed; or a router makes no sense."""
+    """No model may or can answer: privacy forbids the cloud, or both have failed; or a router's settings are wrong."""
 
 
 class FoundryError(LabError):
@@ -63,4 +63,4 @@ class FoundryError(LabError):
 
 
 class FetchError(LabError):
-    """A file could not be fetched, or is not the file it should be."""
+    """A download failed, or gave another file than expected."""

@@ -1,4 +1,4 @@
-"""Files that are written whole or not at all, so that a kill at any point leaves no half of one."""
+"""Write files whole or not at all: a process that is killed at any point leaves no partial file."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ def staging(parent: Path) -> Iterator[Path]:
     stage = parent / f".staging-{secrets.token_hex(4)}"
     lock = FileLock(stage.with_name(f"{stage.name}.lock"))
     try:
-        with lock:  # held as long as this process lives: nobody else removes the folder
+        with lock:  # while this process holds it, no other one removes the folder
             stage.mkdir()
             try:
                 yield stage

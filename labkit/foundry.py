@@ -30,23 +30,23 @@ if TYPE_CHECKING:
     from foundry_local_sdk.catalog import Catalog
 
 PORT = 51211
-# Where the process-wide manager carries the runtimes that use it, if labkit has started it.
+# The attribute of the process-wide manager that names the runtimes that use it, if labkit has started it.
 _USERS = "_labkit_users"
 
 
 @dataclass(frozen=True)
 class Choice:
-    """Which model to load, from which folder, and whether it is here already."""
+    """Which model to load, from which folder, and whether it is on this machine already."""
 
     alias: str
     folder: Path
     cached: bool
-    # The very build, where an id was asked for and not an alias.
+    # The id of one build, if an id was asked for and not an alias.
     variant: str | None = None
 
 
 def choose(cache: Path, model: str | None) -> Choice:
-    """The model that is meant: `model`, or with none phi-4-mini if it is here, else the embedded one."""
+    """The model to load: `model`; without one, phi-4-mini if it is on this machine, else the embedded model."""
     for folder in _catalog_folders(cache):
         if found := _cached(folder, model or PREFERRED):
             alias, variant = found
@@ -57,14 +57,14 @@ def choose(cache: Path, model: str | None) -> Choice:
 
 
 def _catalog_folders(cache: Path) -> tuple[Path, Path]:
-    """Where catalog models may lie: our own cache, then the one of Foundry Local's command line."""
+    """The folders for catalog models: our own cache, then the one of Foundry Local's command line."""
     return cache / "catalog", Path.home() / ".foundry" / "cache" / "models"
 
 
 def _cached(folder: Path, wanted: str) -> tuple[str, str | None] | None:
-    """The alias of a model that this folder both names in its catalog snapshot and holds whole; case is ignored.
+    """The alias of a model that is complete in this folder and named in its catalog snapshot; case is ignored.
 
-    Beside it the full id, where `wanted` is one or lacks only the version.
+    The second value is the full id, if `wanted` is an id, with or without its version.
     """
     names = ("alias", "name", "id")
     entries = [entry for entry in _list_in(folder / "foundry.modelinfo.json", "models") if isinstance(entry, dict)]
@@ -83,7 +83,7 @@ def _cached(folder: Path, wanted: str) -> tuple[str, str | None] | None:
 
 
 def _list_in(path: Path, field: str) -> list[Any]:
-    """A field of a JSON file as a list; nothing where the file is missing, broken or of another form."""
+    """A field of a JSON file as a list; an empty list if the file is missing, broken or has another form."""
     try:
         value = json.loads(path.read_text(encoding="utf-8"))[field]
     except (OSError, ValueError, KeyError, TypeError):
@@ -101,13 +101,13 @@ class Runtime:
     manager: FoundryLocalManager = field(repr=False, compare=False)
 
     def stop_asked(self) -> bool:
-        """Whether this runtime has ended, or somebody asked it to (POST /shutdown)."""
+        """Whether this runtime has ended, or was asked to end (POST /shutdown)."""
         return _manager() is not self.manager or self.manager.is_shutdown_requested()
 
     def close(self, seconds: float = 5) -> bool:
-        """Unload and stop, if labkit started the manager and nobody else uses it; False when that takes longer.
+        """Stop, if labkit started the manager and no other Runtime uses it; False if that takes longer than `seconds`.
 
-        It takes one to three seconds, but never ends in 2.2.1 once somebody has posted /shutdown.
+        It takes one to three seconds. In SDK 2.2.1 it never ends after a POST /shutdown.
         """
         users = vars(self.manager).get(_USERS, set())
         if id(self) not in users or _manager() is not self.manager:
@@ -115,7 +115,7 @@ class Runtime:
         users.remove(id(self))
         if users:
             return True
-        # In a thread: a close that Ctrl-C cuts short is never finished, and the SDK waits for it at exit.
+        # In a thread: Ctrl-C would interrupt the close, and the SDK waits for its end at exit.
         closing = threading.Thread(target=self.manager.close, daemon=True)
         closing.start()
         closing.join(seconds)
@@ -125,10 +125,10 @@ class Runtime:
 def start(cache: Path, model: str | None = None, *, port: int = 0, spare: bool = False, fetch: bool = True) -> Runtime:
     """Load a model (see `choose`) and serve it on 127.0.0.1, on any free port by default.
 
-    With `spare`, any free port does when somebody took `port` since it was looked at. A second call in one
-    process joins the manager that runs. Raises FoundryError where the runtime is missing or fails, ModelError
-    for a model that neither the catalog nor the cache has, FetchError. Without `fetch`, a model of the catalog
-    that is not here yet is a ModelError too.
+    With `spare`, any free port is used if `port` has been taken meanwhile. A second call in one
+    process joins the manager that runs. Raises FoundryError if the runtime is missing or fails, ModelError
+    for a model that neither the catalog nor the cache has, FetchError. Without `fetch`, a catalog model
+    that is not on this machine yet is a ModelError too.
     """
     choice = choose(cache, model)
     if choice.alias == EMBEDDED.alias:
@@ -165,8 +165,8 @@ def start(cache: Path, model: str | None = None, *, port: int = 0, spare: bool =
 def configuration(cache: Path, choice: Choice | None = None, *, port: int = 0) -> Configuration:
     """The SDK's configuration for a model; the notebook's tour of the SDK uses it too.
 
-    A model that is here already needs no catalog from the network, so the runtime is sent to an
-    address on loopback that says 404 at once. Asked for the real one offline, it retries for four seconds.
+    A model that is on this machine already needs no catalog from the network. Offline, the runtime would retry the
+    catalog for four seconds, so it gets an address on loopback that answers 404 at once.
     """
     require_sdk()
     from foundry_local_sdk import Configuration, LogLevel
@@ -176,7 +176,7 @@ def configuration(cache: Path, choice: Choice | None = None, *, port: int = 0) -
         app_name="FoundryLocalWorkbook",
         app_data_dir=str(cache / "runtime"),
         model_cache_dir=str(chosen.folder),
-        # The runtime reports each failed catalog call as an error; what matters reaches us as an exception.
+        # The runtime logs each failed catalog call as an error; real errors are exceptions.
         log_level=LogLevel.FATAL,
         web=Configuration.WebService(urls=f"http://127.0.0.1:{port}"),
         catalog_urls=[(_no_catalog(), None)] if chosen.cached or chosen.alias == EMBEDDED.alias else None,
@@ -215,7 +215,7 @@ def _load(manager: FoundryLocalManager, choice: Choice, *, joined: bool, fetch: 
 
 
 def _find(catalog: Catalog, wanted: str) -> IModel | None:
-    """The model of an alias, or the build of an id, which may lack its version; the SDK alone wants them exact."""
+    """The model of an alias, or the build of an id with or without its version; the SDK alone needs exact names."""
     models = catalog.list_models()
     for model in models:
         if model.alias.lower() == wanted.lower():
@@ -228,10 +228,10 @@ def _find(catalog: Catalog, wanted: str) -> IModel | None:
 
 
 def download(model: IModel) -> None:
-    """Download a catalog model with its size said and a bar; Ctrl-C or the interrupt button cancels it.
+    """Download a catalog model, with its size and a progress bar; Ctrl-C or the interrupt button cancels it.
 
-    The SDK's call blocks in native code, so it runs in a thread of its own and this one stays free to be
-    interrupted. Raises ModelError when cancelled; what has come is kept and the next try goes on from there.
+    The SDK's call blocks in native code, so it runs in a thread of its own and this one can be interrupted.
+    Raises ModelError when cancelled; the downloaded part is kept, and the next try continues it.
     """
     from foundry_local_sdk import FoundryLocalException
 
@@ -262,7 +262,7 @@ def download(model: IModel) -> None:
 
 
 class _NotFound(BaseHTTPRequestHandler):
-    """Says 404 to everything."""
+    """Answers 404 to every request."""
 
     def do_GET(self) -> None:
         self.send_error(404)
@@ -275,7 +275,7 @@ class _NotFound(BaseHTTPRequestHandler):
 
 @cache
 def _no_catalog() -> str:
-    """The address of a catalog on loopback that has nothing; one for the process, as long as it lives."""
+    """The address of an empty catalog on loopback; one server for the process, until its end."""
     server = ThreadingHTTPServer(("127.0.0.1", 0), _NotFound)
     threading.Thread(target=server.serve_forever, daemon=True).start()
     return f"http://127.0.0.1:{server.server_port}/asset-gallery/v1.0/models"
@@ -310,10 +310,10 @@ def _failure(error: BaseException, port: int) -> FoundryError:
 
 
 def leave(status: int) -> NoReturn:
-    """End this process with a status, also where a runtime did not end: the SDK waits for that at exit, for ever."""
+    """End this process with a status, even if a runtime has not ended: at exit, the SDK would wait for it for ever."""
     if _manager() is not None:
         for stream in (sys.stdout, sys.stderr):
-            with contextlib.suppress(OSError):  # nobody reads it any more
+            with contextlib.suppress(OSError):  # the reader has gone
                 stream.flush()
         os._exit(status)
     sys.exit(status)

@@ -1,4 +1,4 @@
-"""Which models an endpoint lists, and which of them a name means. Only what the OpenAI API promises is assumed."""
+"""Which models an endpoint lists, and which of them a name means, for any server with an OpenAI-compatible API."""
 
 from __future__ import annotations
 
@@ -137,9 +137,11 @@ def _no_api(base_url: str) -> EndpointError:
 def resolve(wanted: str | None, listed: Iterable[str], where: str) -> str:
     """The full id for an alias, an id, or an id without its version, among those that an endpoint lists.
 
-    With nothing wanted: phi-4-mini, else the embedded model, else the only one that is listed.
-    An id counts as its alias when what is left without version, device and "-instruct" is the alias.
-    Case does not matter. Raises ModelError that names what is listed.
+    Without `wanted`: phi-4-mini, else the embedded model, else the only one that is listed. The alias of an id is
+    the id without its version, its device and "-instruct". Case does not matter. Raises ModelError, which names the
+    listed ids.
+
+        resolve("phi-4-mini", ["Phi-4-mini-instruct-generic-cpu:5"], where)  # that id
     """
     ids = sorted(listed, key=_by_name_newest_first)
     names = ", ".join(ids) or "none"

@@ -1,4 +1,4 @@
-"""A bar for what takes more than a moment: a widget in a notebook, a line in a terminal, nothing in a log."""
+"""Progress bars: a widget in a notebook, a line in a terminal, one line of text in a log."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _watcher: ContextVar[Callable[[str], None] | None] = ContextVar("watcher", defau
 
 @contextlib.contextmanager
 def watched(say: Callable[[str], None]) -> Iterator[None]:
-    """Tell `say` too how far each bar of this block is, as `Downloading phi-4-mini: 40%`, and through to_thread."""
+    """Call `say` too for each bar in this block, as `Downloading phi-4-mini: 40%`; also in asyncio.to_thread."""
     token = _watcher.set(say)
     try:
         yield
@@ -25,9 +25,9 @@ def watched(say: Callable[[str], None]) -> Iterator[None]:
 
 @contextlib.contextmanager
 def bar(title: str, *, total: float, unit: str) -> Iterator[Callable[[float], None]]:
-    """Show a bar; the callable that it gives takes the amount done so far, in `unit`s (bytes are scaled).
+    """Show a bar; call the value that it yields with the amount done so far, in `unit`s (bytes are scaled).
 
-    Where there is neither a notebook nor a terminal, one line says what is going on.
+    Without a notebook or a terminal, the title is printed once.
     """
     say = _watcher.get() or (lambda _: None)
     say(title)

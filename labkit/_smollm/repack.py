@@ -37,7 +37,6 @@ class Shape:
     hidden: int
     heads: int
     kv_heads: int
-    ffn: int
     vocabulary: int
     context: int
     rope_base: float
@@ -60,7 +59,6 @@ class Shape:
             hidden=value("embedding_length"),
             heads=value("attention.head_count"),
             kv_heads=value("attention.head_count_kv"),
-            ffn=value("feed_forward_length"),
             vocabulary=value("vocab_size"),
             context=value("context_length"),
             rope_base=value("rope.freq_base"),

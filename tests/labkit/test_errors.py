@@ -1,4 +1,4 @@
-"""Errors say what happened and what mends it."""
+"""Errors say what happened and how to fix it."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ from labkit.errors import LabError
 KINDS = [kind for kind in LabError.__subclasses__() if kind.__module__ == errors.__name__]
 
 
-def test_text_carries_the_cure() -> None:
+def test_the_text_contains_the_fix() -> None:
     """The notebook, the terminal and the app show one sentence."""
-    error = LabError("nothing listens", fix="python lab.py serve")
-    assert (error.message, error.fix) == ("nothing listens", "python lab.py serve")
-    assert str(error) == "nothing listens. Fix: python lab.py serve"
+    error = LabError("Nothing listens", fix="python lab.py serve")
+    assert (error.message, error.fix) == ("Nothing listens", "python lab.py serve")
+    assert str(error) == "Nothing listens. Fix: python lab.py serve"
 
 
-def test_text_without_a_cure() -> None:
-    """Where nothing mends it, only what happened is said."""
-    assert str(LabError("the disk burnt")) == "the disk burnt"
+def test_the_text_without_a_fix() -> None:
+    """If nothing fixes it, the text is the message alone."""
+    assert str(LabError("The disk failed")) == "The disk failed"
 
 
 def test_module_holds_one_tree() -> None:

@@ -7,11 +7,13 @@ import io
 import socket
 import subprocess
 import sys
+import threading
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, cast
 
 import httpx2
 import openai
+import psutil
 import pytest
 from foundry_local_sdk.exception import FoundryLocalException
 
@@ -24,7 +26,6 @@ from labkit.listing import list_models
 from tests.conftest import PHI, ROOT, catalog_model
 
 if TYPE_CHECKING:
-    import threading
     from collections.abc import Callable
     from pathlib import Path
 
@@ -102,6 +103,20 @@ def test_close_ends_this_runtime_and_no_other(own_cache: Path) -> None:
     assert first.close()
     assert list_models(second.base_url) == (EMBEDDED.id,)
     assert second.close()
+
+
+@pytest.mark.live
+def test_start_and_close_leave_no_thread_and_no_open_file(own_cache: Path) -> None:
+    """The first start loads the library and the empty catalog, which stay; the others leave nothing."""
+
+    def left() -> tuple[int, int]:
+        assert foundry.start(own_cache).close()
+        process = psutil.Process()
+        return threading.active_count(), process.num_handles() if sys.platform == "win32" else process.num_fds()
+
+    first = left()
+    left()
+    assert left() <= first
 
 
 STUCK = """
