@@ -1,4 +1,3 @@
-// Made from notebooks/05_webgpu.ipynb by: python lab.py export
 /** The race as a picture and as a table. No style in the markup, which the page's policy forbids: see style.css. */
 
 import { inFigures, summary } from "./race.js";

@@ -1,4 +1,3 @@
-// Made from notebooks/05_webgpu.ipynb by: python lab.py export
 /**
  * The page of the language model: what it will fetch, the conversation, and what each answer took.
  *

@@ -1,4 +1,3 @@
-// Made from notebooks/05_webgpu.ipynb by: python lab.py export
 /** Which backend this browser can use, and why: what happened, and what to do about it. */
 
 // What the names of adapters say that are programs on the processor: of Chrome, of Mesa, of Windows.

@@ -1,4 +1,3 @@
-// Made from notebooks/05_webgpu.ipynb by: python lab.py export
 /** The first section of the page: a digit is drawn or chosen, prepared, read, shown and said. */
 
 import { NAMES } from "./engine.js";

@@ -1,4 +1,3 @@
-// Made from notebooks/05_webgpu.ipynb by: python lab.py export
 /** The backend in use: the best that works, then what the person chooses; and another session after a loss. */
 
 import { probe, without } from "./device.js";

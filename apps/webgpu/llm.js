@@ -1,4 +1,3 @@
-// Made from notebooks/05_webgpu.ipynb by: python lab.py export
 /** The language model: SmolLM2-135M-Instruct on wllama, which is llama.cpp compiled to WebAssembly. */
 
 const MODEL = "model/smollm2.gguf"; // relative, as the others, so that a proxy may put a folder before it

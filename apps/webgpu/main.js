@@ -1,4 +1,3 @@
-// Made from notebooks/05_webgpu.ipynb by: python lab.py export
 /**
  * Wires the page: the backend, the digit and the race.
  *

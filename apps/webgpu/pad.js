@@ -1,4 +1,3 @@
-// Made from notebooks/05_webgpu.ipynb by: python lab.py export
 /** The canvas to draw on, with mouse, touch or pen, and small pictures of what was made of the drawing. */
 
 import { fromImageData } from "./preprocess.js";

@@ -1,4 +1,3 @@
-// Made from notebooks/05_webgpu.ipynb by: python lab.py export
 /**
  * What was done to the digits of MNIST, done to a drawing: crop, scale to 20 pixels, centre by mass in 28 x 28.
  * A network sees only what it was trained on: without this, a digit drawn in a corner is a guess.

@@ -1,4 +1,3 @@
-// Made from notebooks/05_webgpu.ipynb by: python lab.py export
 /** How long a run takes, for each backend and batch size: the first run apart, then as many as a time allows. */
 
 export const BATCHES = [1, 8, 64];

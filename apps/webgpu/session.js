@@ -1,4 +1,3 @@
-// Made from notebooks/05_webgpu.ipynb by: python lab.py export
 /** The network in onnxruntime-web, on WebGPU or on WASM, and never on the one while saying the other. */
 
 const LIBRARY = "./vendor/onnxruntime-web/ort.webgpu.bundle.min.mjs"; // its .wasm lies beside it
