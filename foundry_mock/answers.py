@@ -220,6 +220,10 @@ class ChatAnswer:
                 yield script.pieces[number] if number < len(script.pieces) else ""
                 if number + 1 == hangs:
                     await self._hang()
+            if self.step.fault is Fault.DROP:
+                # Some clients throw away what they have not read when a connection breaks. A real one breaks
+                # between two tokens too, so the reader gets the time of one token.
+                await asyncio.sleep(self.state.behaviour.due(1) - self.state.behaviour.due(0))
         self._count("ended" if script.finish else "aborted")
 
     async def _keep_alive(self, send: Send) -> None:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import contextlib
 
-from coursekit.capstone.bench import LONG, OFTEN, Bench, Drill
-from foundry_mock import Fault, Step
+from coursekit.capstone.bench import LONG, OFTEN, QUICK, SLOW, Bench, Drill
+from foundry_mock import Behaviour, Fault, Step
 
 # Tokens before the connection breaks.
 BROKEN = 6
@@ -17,9 +17,9 @@ async def server_error(bench: Bench) -> str:
 
 
 async def dropped(bench: Bench) -> str:
-    """The connection breaks in the middle of the answer."""
+    """The connection breaks in the middle of the answer, with time to read what came before."""
     partial = " ".join(str(number) for number in range(1, BROKEN + 1))
-    return await _survives(bench, Step(Fault.DROP, after=BROKEN), partial)
+    return await _survives(bench, Step(Fault.DROP, after=BROKEN), partial, SLOW)
 
 
 async def hangs(bench: Bench) -> str:
@@ -27,9 +27,9 @@ async def hangs(bench: Bench) -> str:
     return await _survives(bench, Fault.HANG)
 
 
-async def _survives(bench: Bench, fault: Fault | Step, partial: str = "") -> str:
+async def _survives(bench: Bench, fault: Fault | Step, partial: str = "", behaviour: Behaviour = QUICK) -> str:
     async with contextlib.AsyncExitStack() as stack:
-        async with bench.endpoint() as mock:
+        async with bench.endpoint(behaviour) as mock:
             tab = await stack.enter_async_context(bench.visit())
             mock.fail(*[fault] * OFTEN)
             await tab.say(LONG)

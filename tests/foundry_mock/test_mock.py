@@ -233,6 +233,17 @@ def test_even_the_shortest_answer_is_broken_off(fault: Fault) -> None:
         assert "".join(chunk["choices"][0]["delta"].get("content", "") for chunk in chunks) == text
 
 
+def test_a_connection_breaks_when_the_next_token_would_be_due() -> None:
+    """A client that throws away unread text when the connection breaks has time to read the tokens before it."""
+    with MockEndpoint(Behaviour(first_token=0, rate=0.01)) as mock:  # the second token would be due after 100 s
+        mock.fail(Step(Fault.DROP, after=1))
+        with closing(connect(mock.base_url, 10)) as connection:
+            connection.request("POST", CHAT, chat_body(SKY, stream=True))
+            with connection.getresponse() as response:
+                while not (line := response.readline()).startswith(b": keep-alive"):
+                    assert line, "the connection broke at once"
+
+
 def test_an_overflow_in_a_stream_is_its_only_event() -> None:
     """Status 200, an error, and nothing after it."""
     with MockEndpoint(Behaviour(first_token=0, context=30)) as mock:
