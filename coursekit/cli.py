@@ -58,10 +58,8 @@ def test(options: argparse.Namespace) -> int:
 
 def backup(options: argparse.Namespace) -> int:
     """Save, check or restore the threads of the chat application, in a process that has its modules."""
-    from coursekit.copies import ROOT
-
     chosen = {"--check": options.check, "--restore": options.restore}
-    command = [sys.executable, str(ROOT / "apps" / "chat" / "backup.py")]
+    command = [sys.executable, "-m", "apps.chat.backup"]
     command += [word for name, file in chosen.items() if file for word in (name, file)]
     return subprocess.run(command, check=False).returncode
 

@@ -9,9 +9,8 @@ from __future__ import annotations
 
 import ast
 import dis
-import importlib.util
+import importlib
 import sys
-from pathlib import Path, PurePosixPath
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
@@ -79,43 +78,41 @@ def _show(line: str, text: str) -> None:
 
 
 def _mistake(path: str, text: str) -> ExportError | None:
-    """What is wrong with a cell: its path, its emptiness, or a module of another that it would hide."""
+    """What is wrong with a cell: its path, or its emptiness."""
     problem = fault(path, text)
-    if problem:
-        return ExportError(problem.message, fix=problem.fix)
-    name = PurePosixPath(path).stem
-    if path.endswith(".py") and _importable(name) and _taken(name, path):
-        fix = f"give the file another name, for example {PurePosixPath(path).with_stem(f'my_{name}')}"
-        return ExportError(f"{path} would hide the module {name!r}, which is installed here", fix=fix)
-    return None
+    return ExportError(problem.message, fix=problem.fix) if problem else None
 
 
-def _importable(name: str) -> bool:
-    """Whether a file of this name is a module that another imports, which __init__.py and __main__.py are not."""
-    return name.isidentifier() and not name.startswith("__")
+def _module_name(path: str) -> str | None:
+    """The name that imports a file, such as apps.chat.guard; None for a file that no other file imports."""
+    parts = path.removesuffix(".py").split("/")
+    if not path.endswith(".py") or parts[-1].startswith("__") or not all(map(str.isidentifier, parts)):
+        return None
+    return ".".join(parts)
 
 
-def _taken(name: str, path: str) -> bool:
-    """Whether a module of this name exists that is neither from a cell nor the exported file itself."""
-    module = sys.modules.get(name)
-    if module is not None and MARK in vars(module):
-        return False
-    if module is not None:
-        return not Path(getattr(module, "__file__", None) or "").as_posix().endswith(f"/{path}")
-    spec = importlib.util.find_spec(name)
-    return spec is not None and not Path(spec.origin or "").as_posix().endswith(f"/{path}")
+def _import_package(name: str) -> ModuleType:
+    """The package that holds a module: from the disk, or an empty one where a cell is the first file of its folder."""
+    try:
+        return importlib.import_module(name)
+    except ModuleNotFoundError:
+        package = sys.modules[name] = ModuleType(name)
+        package.__path__ = []
+        return package
 
 
 def _publish(names: dict[str, Any], source: str, transformed: str) -> None:
-    """Make what a cell has defined importable as a module with the name of its file."""
+    """Make what a cell has defined importable as the module that its file is."""
     path = (parse(source) or ("", ""))[0]
-    name = PurePosixPath(path).stem
-    if not path.endswith(".py") or not _importable(name):
+    name = _module_name(path)
+    if name is None:
         return
     module = sys.modules.get(name)
-    if module is None or vars(module).get(MARK) != path:  # the file of another app may have the same name
+    if module is None or MARK not in vars(module):
         module = sys.modules[name] = ModuleType(name)
         setattr(module, MARK, path)
+        package, _, own = name.rpartition(".")
+        setattr(_import_package(package), own, module)
     code = compile(transformed, path, "exec", ast.PyCF_ALLOW_TOP_LEVEL_AWAIT, dont_inherit=True)
     for step in dis.get_instructions(code):
         if step.opname == "STORE_NAME" and step.argval in names:

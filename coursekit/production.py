@@ -11,7 +11,6 @@ from importlib import metadata
 from typing import TYPE_CHECKING
 
 from coursekit import doctor
-from coursekit.copies import ROOT
 from coursekit.doctor import Check, Report
 from labkit.settings import Settings
 
@@ -19,6 +18,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 DAY, YEAR = 86_400.0, 365 * 86_400.0
+CHECKLIST = "apps.chat.checklist"  # run as a program: it imports Chainlit
 LIMIT = 120  # seconds for a process that imports the app's modules
 
 
@@ -31,19 +31,19 @@ def examine(host: str) -> Report:
 
 def application(host: str) -> list[Check]:
     """What the app says of its settings and its database, in a process that has its modules."""
-    command = [sys.executable, str(ROOT / "apps" / "chat" / "checklist.py"), "--host", host]
+    command = [sys.executable, "-m", CHECKLIST, "--host", host]
     fix = "python lab.py doctor"
     try:
         done = subprocess.run(
             command, capture_output=True, encoding="utf-8", errors="replace", timeout=LIMIT, check=False
         )
     except subprocess.TimeoutExpired:
-        return [Check("Settings", False, f"no answer from apps/chat/checklist.py within {LIMIT} s", fix)]
+        return [Check("Settings", False, f"no answer from {CHECKLIST} within {LIMIT} s", fix)]
     if done.returncode:
         # The kind alone: the text of an error may hold a password.
         kind = (done.stderr.strip().splitlines() or ["it said nothing"])[-1].partition(":")[0]
-        fix = "python apps/chat/checklist.py, with the Python of .venv, shows all of it"
-        return [Check("Settings", False, f"apps/chat/checklist.py failed ({kind})", fix)]
+        fix = f"python -m {CHECKLIST}, with the Python of .venv, shows all of it"
+        return [Check("Settings", False, f"{CHECKLIST} failed ({kind})", fix)]
     return [Check(**line) for line in json.loads(done.stdout)]
 
 

@@ -11,17 +11,17 @@ from typing import TYPE_CHECKING, Any
 import chainlit as cl
 from chainlit.input_widget import Select, Slider, Switch, TextInput
 
-from guard import matches
-from history import EXPORT, as_markdown, conversation
+from apps.chat.guard import matches
+from apps.chat.history import EXPORT, as_markdown, conversation
+from apps.chat.launch import FILES, launch
+from apps.chat.limits import Refusal, Refused
+from apps.chat.reply import reply
+from apps.chat.store import opened
+from apps.chat.tasks import complain, connected, gone, redo, stop_when_gone
+from apps.chat.words import words
 from labkit import Connection, EndpointError, LabError, ModelError, Router, cloud
 from labkit.listing import list_models
 from labkit.routing.scorers import Keywords
-from launch import FILES, launch
-from limits import Refusal, Refused
-from reply import reply
-from store import opened
-from tasks import complain, connected, gone, redo, stop_when_gone
-from words import words
 
 if TYPE_CHECKING:
     from chainlit.types import ThreadDict

@@ -18,10 +18,10 @@ from filelock import ReadWriteLock, Timeout
 from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 
-from database import Database, StoreError, folder, transaction
+from apps.chat.database import Database, StoreError, folder, transaction
+from apps.chat.migrations import migrate, refuse_newer, version
+from apps.chat.snapshot import Contents, private, save_file, save_server, stamp, tool
 from labkit import LabError
-from migrations import migrate, refuse_newer, version
-from snapshot import Contents, private, save_file, save_server, stamp, tool
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

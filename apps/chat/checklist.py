@@ -1,5 +1,5 @@
 # Made from notebooks/07_production.ipynb by: python lab.py export
-"""Whether the app may serve others from here, as JSON: `python apps/chat/checklist.py`, which `lab.py doctor` runs."""
+"""Whether the app may serve others from here, as JSON: `python -m apps.chat.checklist`, which `lab.py doctor` runs."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING
 
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
-from configuration import Configuration, examine
-from database import Database
-from guard import is_loopback
-from readiness import ask
+from apps.chat.configuration import Configuration, examine
+from apps.chat.database import Database
+from apps.chat.guard import is_loopback
+from apps.chat.readiness import ask
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

@@ -8,12 +8,12 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
-from device import patience, width
-from guard import refuse_unguarded, users
+from apps.chat.device import patience, width
+from apps.chat.guard import refuse_unguarded, users
+from apps.chat.limits import Rate
+from apps.chat.logs import Style
+from apps.chat.reading import MAKE, Mistake, Reading
 from labkit import SettingsError, Source
-from limits import Rate
-from logs import Style
-from reading import MAKE, Mistake, Reading
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -11,10 +11,10 @@ from contextlib import asynccontextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from apps.chat.limits import Refusal, Refused
 from labkit import Connection, Health, LabError, SettingsError, Source, connect
 from labkit.progress import watched
 from labkit.streaming import SILENCE
-from limits import Refusal, Refused
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Mapping

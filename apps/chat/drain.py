@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from uvicorn.server import HANDLED_SIGNALS, Server
 
-from limits import Refusal, Refused
+from apps.chat.limits import Refusal, Refused
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable

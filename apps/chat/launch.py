@@ -22,19 +22,18 @@ from chainlit.data import get_data_layer
 from chainlit.session import BaseSession, WebsocketSession
 from fastapi import Depends
 
-import metrics
-import readiness
-from configuration import Configuration, Env
-from device import Device
-from drain import AT_ONCE, Drain
-from guard import Guard, called
+from apps.chat import metrics, readiness
+from apps.chat.configuration import Configuration, Env
+from apps.chat.device import Device
+from apps.chat.drain import AT_ONCE, Drain
+from apps.chat.guard import Guard, called
+from apps.chat.limits import Buckets
+from apps.chat.logs import set_up
+from apps.chat.operations import Operations
+from apps.chat.store import acting_user
 from labkit import LabError
 from labkit.files import secret
 from labkit.settings import Settings
-from limits import Buckets
-from logs import set_up
-from operations import Operations
-from store import acting_user
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

@@ -12,7 +12,7 @@ from prometheus_client.registry import Collector
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
-from guard import is_loopback
+from apps.chat.guard import is_loopback
 from labkit import Router
 from labkit.latency import ttft
 from labkit.routing.decision import Target
@@ -24,11 +24,11 @@ if TYPE_CHECKING:
     from prometheus_client.core import Metric
     from starlette.requests import Request
 
-    from device import Device
+    from apps.chat.device import Device
+    from apps.chat.limits import Refused
+    from apps.chat.readiness import Readiness
     from labkit import Connection
     from labkit.events import Trace
-    from limits import Refused
-    from readiness import Readiness
 
 # A local model needs tens of milliseconds for a first token, or a minute for a long prompt.
 FIRST = (0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 30, 60, 120)

@@ -12,15 +12,15 @@ from typing import TYPE_CHECKING
 from sqlalchemy import inspect, text
 from sqlalchemy.exc import DBAPIError, OperationalError
 
-from database import BUSY, StoreError, transaction
-from snapshot import save_file, stamp
+from apps.chat.database import BUSY, StoreError, transaction
+from apps.chat.snapshot import save_file, stamp
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from sqlalchemy import Connection
 
-    from database import Database
+    from apps.chat.database import Database
 
 # Any number that no other program on the same server takes: the lock of whoever changes the schema.
 _LOCK = 4_070_712

@@ -10,19 +10,19 @@ from typing import TYPE_CHECKING
 
 import chainlit as cl
 
+from apps.chat.limits import Refusal
+from apps.chat.logs import adopt, begin, failure
+from apps.chat.words import SHUT_DOWN
 from labkit.events import End
 from labkit.latency import ttft
-from limits import Refusal
-from logs import adopt, begin, failure
-from words import SHUT_DOWN
 
 if TYPE_CHECKING:
-    from configuration import Configuration
-    from device import Device
-    from drain import Drain
+    from apps.chat.configuration import Configuration
+    from apps.chat.device import Device
+    from apps.chat.drain import Drain
+    from apps.chat.limits import Buckets
+    from apps.chat.metrics import Metrics
     from labkit import Answer
-    from limits import Buckets
-    from metrics import Metrics
 
 log = logging.getLogger("chat")
 

@@ -21,8 +21,8 @@ if TYPE_CHECKING:
     from starlette.requests import Request
     from starlette.responses import Response
 
-    from device import Device
-    from drain import Drain
+    from apps.chat.device import Device
+    from apps.chat.drain import Drain
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, TypeVar
 
-from database import Database
+from apps.chat.database import Database
 from labkit import SettingsError
 from labkit.routing.cloud import chosen
 from labkit.settings import Settings

@@ -9,18 +9,18 @@ from typing import TYPE_CHECKING, Any
 import chainlit as cl
 from chainlit.utils import utc_now
 
-from history import shown
+from apps.chat.history import shown
+from apps.chat.store import Checkpoint
+from apps.chat.words import words
 from labkit import Answer, Connection, LabError, Router, listing, stream
 from labkit.events import End
 from labkit.latency import rate, ttft
-from store import Checkpoint
-from words import words
 
 if TYPE_CHECKING:
     from chainlit.data.sql_alchemy import SQLAlchemyDataLayer
 
+    from apps.chat.operations import Operations
     from labkit.history import History
-    from operations import Operations
 
 
 _saving: set[asyncio.Task[None]] = set()

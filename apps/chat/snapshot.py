@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 
 from sqlalchemy import inspect, text
 
-from database import Database, StoreError, transaction
+from apps.chat.database import Database, StoreError, transaction
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

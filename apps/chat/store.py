@@ -20,10 +20,10 @@ from filelock import Timeout
 from sqlalchemy import event
 from sqlalchemy.ext.asyncio import async_sessionmaker, create_async_engine
 
-from backup import in_use
-from database import BUSY, Database, StoreError
+from apps.chat.backup import in_use
+from apps.chat.database import BUSY, Database, StoreError
+from apps.chat.migrations import migrate
 from labkit import LabError
-from migrations import migrate
 
 if TYPE_CHECKING:
     from pathlib import Path

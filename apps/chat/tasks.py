@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING
 import chainlit as cl
 from chainlit.session import WebsocketSession
 
-from words import said, words
+from apps.chat.words import said, words
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
-    from device import Device
+    from apps.chat.device import Device
     from labkit import Connection
 
 # Longer than a page takes to load again, shorter than somebody else wants to wait for a tab that was closed.

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 
 import chainlit as cl
 
+from apps.chat.limits import Refusal, Refused
 from labkit import EndpointError, LabError, ModelError, RequestError, RoutingError, SettingsError, StreamError
 from labkit.events import End
-from limits import Refusal, Refused
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

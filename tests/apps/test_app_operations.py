@@ -40,21 +40,22 @@ with pytest.MonkeyPatch.context() as patch, warnings.catch_warnings():
     # Chainlit writes its settings where it is imported, and some of its own imports warn.
     warnings.simplefilter("ignore")
     patch.setenv("CHAINLIT_APP_ROOT", tempfile.mkdtemp(prefix="chainlit-"))
-    sys.path.insert(0, str(CHAT))
     from chainlit.user import User
 
-    import checklist
-    import configuration
-    import device
-    import drain
-    import limits
-    import logs
-    import metrics
-    import operations
-    import readiness
-    import reading
-    import store
-    from configuration import Configuration, Env
+    from apps.chat import (
+        checklist,
+        configuration,
+        device,
+        drain,
+        limits,
+        logs,
+        metrics,
+        operations,
+        readiness,
+        reading,
+        store,
+    )
+    from apps.chat.configuration import Configuration, Env
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterator

@@ -33,15 +33,11 @@ with pytest.MonkeyPatch.context() as patch, warnings.catch_warnings():
     # Chainlit writes its settings where it is imported, and some of its own imports warn.
     warnings.simplefilter("ignore")
     patch.setenv("CHAINLIT_APP_ROOT", tempfile.mkdtemp(prefix="chainlit-"))
-    sys.path.insert(0, str(CHAT))
     import chainlit as cl
     import chainlit.types
 
-    import backup
-    import migrations
-    import snapshot
-    import store
-    from database import Database, StoreError, folder, transaction
+    from apps.chat import backup, migrations, snapshot, store
+    from apps.chat.database import Database, StoreError, folder, transaction
 
 if os.name != "nt":
     from tests.support import postgres
@@ -55,10 +51,9 @@ SECRET = "a-password-that-nobody-sees"
 # Stops a process after its second statement that makes an index, and says so.
 STALLED = """
 import sys, time
-sys.path.insert(0, sys.argv[1])
 from sqlalchemy import Engine, event
-from database import Database
-from migrations import migrate
+from apps.chat.database import Database
+from apps.chat.migrations import migrate
 
 @event.listens_for(Engine, "after_cursor_execute")
 def stall(connection, cursor, statement, *_):
@@ -70,9 +65,8 @@ migrate(Database.told())
 """
 MIGRATES = """
 import sys
-sys.path.insert(0, sys.argv[1])
-from database import Database
-from migrations import migrate
+from apps.chat.database import Database
+from apps.chat.migrations import migrate
 print("ready", flush=True)
 sys.stdin.readline()
 print(*migrate(Database.told()))
@@ -305,7 +299,7 @@ def test_a_migration_that_fails_changes_nothing(database: Database, monkeypatch:
 def test_killed_in_the_middle_the_old_version_is_intact(database: Database) -> None:
     of_before(database)
     before = everything(database), indexes(database)
-    command = [sys.executable, "-c", STALLED, str(CHAT)]
+    command = [sys.executable, "-c", STALLED]
     with subprocess.Popen(command, env=told(database), stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout
         assert process.stdout.readline() == "here\n"
@@ -319,7 +313,7 @@ def test_killed_in_the_middle_the_old_version_is_intact(database: Database) -> N
 @pytest.mark.parametrize("prepare", [of_before, lambda database: database], ids=["old", "empty"])
 def test_replicas_that_start_at_once_migrate_once(database: Database, prepare: Callable[[Database], Database]) -> None:
     prepare(database)
-    command = [sys.executable, "-c", MIGRATES, str(CHAT)]
+    command = [sys.executable, "-c", MIGRATES]
     pipes: dict[str, Any] = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
     started = [subprocess.Popen(command, env=told(database), text=True, **pipes) for _ in range(4)]
     for process in started:
@@ -763,18 +757,17 @@ def test_a_writer_that_was_killed_lets_go_and_loses_nothing(tmp_path: Path) -> N
     copy = backup.save(database, tmp_path / "backups")
     code = """
 import sqlite3, sys, time
-sys.path.insert(0, sys.argv[1])
 from pathlib import Path
-from backup import in_use
-held = in_use(Path(sys.argv[2]))
+from apps.chat.backup import in_use
+held = in_use(Path(sys.argv[1]))
 held.acquire_read()
-database = sqlite3.connect(sys.argv[2])
+database = sqlite3.connect(sys.argv[1])
 database.execute("INSERT INTO threads (id) VALUES ('committed')")
 database.commit()
 print("here", flush=True)
 time.sleep(600)
 """
-    command = [sys.executable, "-c", code, str(CHAT), str(database.file)]
+    command = [sys.executable, "-c", code, str(database.file)]
     with subprocess.Popen(command, env=told(database), stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout
         assert process.stdout.readline() == "here\n"
@@ -821,15 +814,14 @@ def test_an_app_waits_for_a_restore_and_says_so(tmp_path: Path, monkeypatch: pyt
     monkeypatch.setattr(store, "BUSY", 0.2)
     code = """
 import sys
-sys.path.insert(0, sys.argv[1])
 from pathlib import Path
-from backup import in_use
-with in_use(Path(sys.argv[2])).write_lock():
+from apps.chat.backup import in_use
+with in_use(Path(sys.argv[1])).write_lock():
     print("here", flush=True)
     sys.stdin.readline()
 """
     file = tmp_path / "threads.db"
-    command = [sys.executable, "-c", code, str(CHAT), str(file)]
+    command = [sys.executable, "-c", code, str(file)]
     environ = told(Database.at(file))
     with subprocess.Popen(command, env=environ, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout

@@ -9,7 +9,6 @@ import random
 import re
 import sqlite3
 import stat
-import sys
 import tempfile
 import threading
 import time
@@ -34,19 +33,11 @@ with pytest.MonkeyPatch.context() as patch, warnings.catch_warnings():
     # Chainlit writes its settings where it is imported, and some of its own imports warn.
     warnings.simplefilter("ignore")
     patch.setenv("CHAINLIT_APP_ROOT", tempfile.mkdtemp(prefix="chainlit-"))
-    sys.path.insert(0, str(CHAT))
     import chainlit.config
     import chainlit.server
     from chainlit.user import User
 
-    import device
-    import guard
-    import history
-    import launch
-    import limits
-    import reply
-    import store
-    import words
+    from apps.chat import device, guard, history, launch, limits, reply, store, words
 
 if TYPE_CHECKING:
     from starlette.types import Message, Receive, Scope, Send

@@ -47,10 +47,15 @@ def shell(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Interacti
         yield made
     finally:
         InteractiveShell.clear_instance()
-        for name in set(sys.modules) - set(before):
-            if magics.MARK in vars(sys.modules[name]):
+        for name, module in list(sys.modules.items()):
+            package, _, own = name.rpartition(".")
+            if magics.MARK in vars(module):
                 del sys.modules[name]
-        sys.modules.update(before)  # another test may have imported the app's own module of that name
+                delattr(sys.modules[package], own)
+            if name in before and before[name] is not module:  # another test has imported the app's own module
+                sys.modules[name] = before[name]
+                if package:
+                    setattr(sys.modules[package], own, before[name])
 
 
 def run(shell: InteractiveShell, source: str) -> object:
@@ -87,19 +92,22 @@ def test_cell_runs_and_can_be_imported(shell: InteractiveShell) -> None:
     run(shell, "other = 1")
     assert run(shell, GUARD) == 8
     assert run(shell, "LIMIT") == 5
-    assert run(shell, "from guard import Guard as Same, make\nSame is Guard and isinstance(make(), Same)") is True
-    names = {name for name in vars(sys.modules["guard"]) if not name.startswith("__")}
+    assert (
+        run(shell, "from apps.chat.guard import Guard as Same, make\nSame is Guard and isinstance(make(), Same)")
+        is True
+    )
+    names = {name for name in vars(sys.modules["apps.chat.guard"]) if not name.startswith("__")}
     assert names == {"Guard", "make", "LIMIT", "_private"}
 
 
 def test_parts_make_one_module(shell: InteractiveShell) -> None:
     """A later part adds to it, uses the earlier one, and a cell that runs again renews its names in it."""
     run(shell, GUARD)
-    run(shell, "import guard")
+    run(shell, "from apps.chat import guard")
     run(shell, "%%export apps/chat/guard.py\nimport re as regex\n\nfor each in [LIMIT]:\n    total = each + 1")
     assert run(shell, "guard.LIMIT, guard.total, guard.each, guard.regex.__name__") == (5, 6, 5, "re")
     run(shell, "%%export apps/chat/guard.py\nLIMIT = 7")
-    assert run(shell, "from guard import LIMIT\nLIMIT, guard.total") == (7, 6)
+    assert run(shell, "from apps.chat.guard import LIMIT\nLIMIT, guard.total") == (7, 6)
 
 
 def test_names_that_were_not_made_are_left_out(shell: InteractiveShell) -> None:
@@ -109,14 +117,14 @@ def test_names_that_were_not_made_are_left_out(shell: InteractiveShell) -> None:
         shell,
         "%%export apps/x1.py\nprint(used)\ntry:\n    1 / 0\nexcept Exception as gone:\n    pass\ndef f(): local = 1",
     )
-    assert [name for name in vars(sys.modules["x1"]) if not name.startswith("__")] == ["f"]
+    assert [name for name in vars(sys.modules["apps.x1"]) if not name.startswith("__")] == ["f"]
 
 
 def test_await_at_top_level(shell: InteractiveShell) -> None:
     """As in any cell; what it gives is in the module."""
     source = "%%export apps/x2.py\nimport asyncio\nvalue = await asyncio.sleep(0, 4)\n[await asyncio.sleep(0, value)]"
     assert run(shell, source) == [4]
-    assert run(shell, "import x2\nx2.value") == 4
+    assert run(shell, "from apps import x2\nx2.value") == 4
 
 
 def test_error_has_its_traceback_and_line(shell: InteractiveShell) -> None:
@@ -124,7 +132,7 @@ def test_error_has_its_traceback_and_line(shell: InteractiveShell) -> None:
     shown, error = fail(shell, "%%export apps/x3.py\nx = 1\nx / 0\n")
     assert isinstance(error, ZeroDivisionError)
     assert "----> 3 x / 0" in shown
-    assert "x3" not in sys.modules
+    assert "apps.x3" not in sys.modules
     shown, error = fail(shell, "%%export apps/x3.py\nx = 1\nx = = 2\n")
     assert isinstance(error, SyntaxError)
     assert error.lineno == 3
@@ -144,20 +152,20 @@ def test_output_is_displayed_as_usual(shell: InteractiveShell) -> None:
 def test_future_import_is_allowed(shell: InteractiveShell) -> None:
     """Nothing stands before it."""
     run(shell, "%%export apps/x5.py\nfrom __future__ import annotations\n\n\ndef f(x: Unknown) -> None: ...")
-    assert run(shell, "from x5 import f\nf.__annotations__") == {"x": "Unknown", "return": "None"}
+    assert run(shell, "from apps.x5 import f\nf.__annotations__") == {"x": "Unknown", "return": "None"}
 
 
 def test_blank_lines_before_the_magic(shell: InteractiveShell) -> None:
     """IPython drops them, and so does the exporter."""
     run(shell, "\n\n%%export apps/x6.py\ny = 1")
-    assert run(shell, "import x6\nx6.y") == 1
+    assert run(shell, "from apps import x6\nx6.y") == 1
 
 
 def test_apps_may_have_files_of_one_name(shell: InteractiveShell) -> None:
-    """The last that ran is imported, and nothing of the other is mixed in."""
+    """Each is a module of its own, also in a folder that has no file on the disk."""
     run(shell, "%%export apps/chat/x7.py\na = 1")
-    run(shell, "%%export apps/web/x7.py\nb = 1")
-    assert [name for name in vars(sys.modules["x7"]) if not name.startswith("__")] == ["b"]
+    run(shell, "%%export apps/web/x7.py\nb = 2")
+    assert run(shell, "from apps.chat import x7\nfrom apps.web import x7 as other\nx7.a, other.b") == (1, 2)
 
 
 def test_file_that_is_no_module_just_runs(shell: InteractiveShell) -> None:
@@ -167,34 +175,20 @@ def test_file_that_is_no_module_just_runs(shell: InteractiveShell) -> None:
     run(shell, "%%export apps/chat/__init__.py\na = 2")
     run(shell, "%%export apps/chat/two-words.py\na = 3")
     assert sys.modules["__main__"] is main
-    assert not {"__init__", "two-words"} & set(sys.modules)
+    assert not {"apps.chat.__init__", "apps.chat.two-words"} & set(sys.modules)
 
 
-@pytest.mark.parametrize("name", ["json", "sched", "sys", "nbclient", "mistune"])
-def test_installed_module_is_not_hidden(shell: InteractiveShell, name: str) -> None:
-    """Whether imported yet or not; the cell does not run, and the fix is another name."""
-    before = sys.modules.get(name)
-    shown, error = fail(shell, f"%%export apps/chat/{name}.py\nran = 1")
-    assert isinstance(error, WorkbookError)
-    assert f"would hide the module '{name}'" in shown
-    assert f"apps/chat/my_{name}.py" in shown
-    assert (sys.modules.get(name), shell.user_ns.get("ran")) == (before, None)
-
-
-def test_the_exported_file_itself_may_be_there(shell: InteractiveShell, tmp_path: Path) -> None:
-    """On the path of the app, imported or not."""
-    folder = tmp_path / "apps" / "chat"
-    folder.mkdir(parents=True)
-    for name in ("x8", "x9"):
-        (folder / f"{name}.py").write_text("a = 1", encoding="utf-8")
-    run(shell, f"import sys\nsys.path.insert(0, {str(folder)!r})")
+def test_a_cell_comes_before_the_file_on_the_disk(shell: InteractiveShell) -> None:
+    """Whether that was imported before or not; an installed module of the same name is another one."""
+    run(shell, "import apps.chat.history")
+    on_disk = sys.modules["apps.chat.history"], sys.modules["json"]
     try:
-        run(shell, "import x8")
-        run(shell, "%%export apps/chat/x8.py\na = 2")
-        run(shell, "%%export apps/chat/x9.py\na = 2")
-        assert run(shell, "import x8, x9\nx8.a, x9.a") == (2, 2)
+        run(shell, "%%export apps/chat/history.py\nanswer = 2")
+        run(shell, "%%export apps/chat/json.py\nanswer = 3")
+        assert run(shell, "from apps.chat import history, json\nhistory.answer, json.answer") == (2, 3)
+        assert sys.modules["json"] is on_disk[1]
     finally:
-        run(shell, "sys.path.pop(0)")
+        sys.modules["apps.chat.history"] = on_disk[0]
 
 
 @pytest.mark.parametrize(
@@ -249,7 +243,7 @@ def test_extension_may_be_loaded_again(shell: InteractiveShell) -> None:
     """Who runs the first cell twice sees no difference."""
     run(shell, "%reload_ext coursekit.magics")
     assert run(shell, GUARD) == 8
-    assert run(shell, "from guard import LIMIT\nLIMIT") == 5
+    assert run(shell, "from apps.chat.guard import LIMIT\nLIMIT") == 5
 
 
 def test_in_a_kernel(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -261,7 +255,7 @@ def test_in_a_kernel(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         "%load_ext coursekit.magics",
         GUARD,
         "%%export apps/chat/guard.py\nimport asyncio\n\nslept = await asyncio.sleep(0.01, 'slept')\nslept",
-        "import asyncio\nimport guard\n\nawait asyncio.sleep(0.01, (guard.make().limit, guard.slept))",
+        "import asyncio\nfrom apps.chat import guard\n\nawait asyncio.sleep(0.01, (guard.make().limit, guard.slept))",
         "%%export apps/chat/theme.css\n.a {}",
         "%%export apps/chat/late.py\nlate = 1\nlate / 0",
         "%%export apps/chat/late.py\nawait asyncio.sleep(0)\nlate / 0",

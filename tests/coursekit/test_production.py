@@ -46,9 +46,7 @@ def folder() -> Path:
     """The app's folder, as it is after a day."""
     made = Settings.from_environment().cache / "chat"
     (made / "backups").mkdir(parents=True)
-    code = (
-        "import sys, pathlib; sys.path.insert(0, 'apps/chat'); import store; store.prepare(pathlib.Path(sys.argv[1]))"
-    )
+    code = "import sys, pathlib; from apps.chat import store; store.prepare(pathlib.Path(sys.argv[1]))"
     file = made / "threads.db"
     subprocess.run([sys.executable, "-c", code, str(file)], cwd=ROOT, check=True, timeout=120)
     for name in ("session-secret", "backups/threads-1.db"):
@@ -128,8 +126,8 @@ def test_certificates(monkeypatch: pytest.MonkeyPatch, version: str | None, good
     assert production.certificates().ok is good
 
 
-def test_an_app_that_cannot_be_asked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(production, "ROOT", tmp_path)
+def test_an_app_that_cannot_be_asked(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(production, "CHECKLIST", "apps.no_such_checklist")
     [check] = production.application("127.0.0.1")
     assert (check.name, check.ok) == ("Settings", False)
 
@@ -137,11 +135,11 @@ def test_an_app_that_cannot_be_asked(tmp_path: Path, monkeypatch: pytest.MonkeyP
 def test_the_kind_of_an_apps_failure_is_said_and_nothing_of_its_text(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    (tmp_path / "apps" / "chat").mkdir(parents=True)
-    (tmp_path / "apps" / "chat" / "checklist.py").write_text(
+    (tmp_path / "broken_checklist.py").write_text(
         f"import sys; sys.stderr.buffer.write(b'in another encoding: \\xe4\\n'); raise ValueError({SECRET!r})"
     )
-    monkeypatch.setattr(production, "ROOT", tmp_path)
+    monkeypatch.setattr(production, "CHECKLIST", "broken_checklist")
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
     [check] = production.application("127.0.0.1")
-    assert check.detail == "apps/chat/checklist.py failed (ValueError)"
+    assert check.detail == "broken_checklist failed (ValueError)"
     assert SECRET not in check.fix
