@@ -130,7 +130,7 @@ class ChatView:
     async def follow(self, question: str, sink: Sink) -> Answer:
         """Read an answer in a task of its own, and tell the sink of it ten times a second and once at the end."""
         if self._task and not self._task.done():
-            raise RuntimeError("an answer is under way in this chat: stop it, or wait for its end")
+            raise RuntimeError("An answer is under way in this chat: stop it, or wait for its end")
         self.history.add("user", question)
         self.sent = self.history.within(self.budget)
         answer = self.last = stream(self.connection, self.sent, **self.options)

@@ -23,40 +23,40 @@ def explain(error: BaseException) -> LabError:
         return error
     text = _said(error)
     if isinstance(error, openai.APITimeoutError):
-        return EndpointError("the endpoint did not answer in time", fix="ask again, or give it a longer time-out")
+        return EndpointError("The endpoint did not answer in time", fix="ask again, or give it a longer time-out")
     if isinstance(error, openai.APIConnectionError):
-        return EndpointError("the connection failed or broke off", fix="python lab.py serve, then connect() again")
+        return EndpointError("The connection failed or broke off", fix="python lab.py serve, then connect() again")
     if isinstance(error, openai.AuthenticationError):
-        return EndpointError("the endpoint refuses the key", fix="set API_KEY to the endpoint's key")
+        return EndpointError("The endpoint refuses the key", fix="set API_KEY to the endpoint's key")
     if known := _known(text):
         return known
     if isinstance(error, openai.NotFoundError):
-        return ModelError("the endpoint has no model of this name", fix="chat takes the full id: use lab.model")
+        return ModelError("The endpoint has no model of this name", fix="chat takes the full id: use lab.model")
     if isinstance(error, openai.RateLimitError):
         wait = error.response.headers.get("Retry-After")
         fix = f"wait {wait} s and ask again" if wait else "wait a little and ask again"
-        return RequestError("the endpoint takes no more requests just now", fix=fix)
+        return RequestError("The endpoint takes no more requests just now", fix=fix)
     if isinstance(error, openai.BadRequestError):
-        return RequestError(f"the endpoint refuses the request ({text[:200]})", fix="change the value that it names")
+        return RequestError(f"The endpoint refuses the request ({text[:200]})", fix="change the value that it names")
     if isinstance(error, openai.InternalServerError):
-        return EndpointError("the endpoint failed inside", fix="ask again; if it stays so, restart python lab.py serve")
+        return EndpointError("The endpoint failed inside", fix="ask again; if it stays so, restart python lab.py serve")
     return LabError(f"{type(error).__name__}: {text[:200]}")
 
 
 def explain_text(text: str) -> LabError:
     """An error that came as text inside a stream, which has no status."""
     line = _tidy(text)
-    return _known(line) or EndpointError(f"the endpoint failed ({line[:200]})", fix="ask again")
+    return _known(line) or EndpointError(f"The endpoint failed ({line[:200]})", fix="ask again")
 
 
 def _known(text: str) -> LabError | None:
     if "context length" in text or "context size" in text:
         return RequestError(
-            "the messages and the answer do not fit into the context window", fix="send fewer or shorter messages"
+            "The messages and the answer do not fit into the context window", fix="send fewer or shorter messages"
         )
     if "not loaded" in text:
         return ModelError(
-            "the model is listed but not loaded", fix="python lab.py serve loads it, and so does model.load()"
+            "The model is listed but not loaded", fix="python lab.py serve loads it, and so does model.load()"
         )
     return None
 

@@ -143,7 +143,7 @@ class _Reader:
         """The last event of a stream that was read to its end. Raises StreamError where that came too early."""
         if not (self.done and self.finish):
             missing = "[DONE]" if self.finish else "a reason for its end"
-            raise StreamError(f"the answer broke off: the stream ended without {missing}", fix="ask again")
+            raise StreamError(f"The answer broke off: the stream ended without {missing}", fix="ask again")
         self.trace.ended = End.LENGTH if self.finish == "length" else End.FINISHED
         return Finish(self.now(), "", self.finish)
 
@@ -167,15 +167,15 @@ class _Reader:
         """An error in labkit's words, and what it means for the answer."""
         if isinstance(error.__cause__, httpx2.ConnectTimeout):
             fix = "see whether it still runs, and check its address"
-            return EndpointError("the endpoint cannot be reached", fix=fix), End.TIMED_OUT
+            return EndpointError("The endpoint cannot be reached", fix=fix), End.TIMED_OUT
         if isinstance(error, openai.APITimeoutError | httpx2.TimeoutException | TimeoutError):
-            return StreamError("the endpoint fell silent", fix="ask again, or give it more time"), End.TIMED_OUT
+            return StreamError("The endpoint fell silent", fix="ask again, or give it more time"), End.TIMED_OUT
         if isinstance(error, httpx2.TransportError):
-            return StreamError("the connection broke off in the middle of the answer", fix="ask again"), End.DROPPED
+            return StreamError("The connection broke off in the middle of the answer", fix="ask again"), End.DROPPED
         if isinstance(error, StreamError):
             return error, End.DROPPED
         if isinstance(error, ValueError):
-            return StreamError("the endpoint sent what is no JSON", fix="check the address"), End.DROPPED
+            return StreamError("The endpoint sent something that is not JSON", fix="check the address"), End.DROPPED
         return explain(error), End.REFUSED
 
 
@@ -214,7 +214,7 @@ class Answer:
 
     def __aiter__(self) -> AsyncIterator[Event]:
         if self._events is not None:
-            raise RuntimeError("an answer can be read once; ask again for another")
+            raise RuntimeError("An answer can be read once; ask again for another")
         events = self._read()
         # Weak, so that leaving the loop drops the last reference, which closes the stream a moment later. In an
         # `async with` block it is kept, and closed at the end of the block.
