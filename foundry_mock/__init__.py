@@ -5,8 +5,9 @@ It is for what must not vary and for what must go wrong. What can be shown on th
 
 from foundry_mock.behaviour import Behaviour, Counters, Fault, Step
 from foundry_mock.endpoint import MockEndpoint
+from foundry_mock.local_server import LocalServer
 
-__all__ = ["SIMULATED_CLOUD", "Behaviour", "Counters", "Fault", "MockEndpoint", "Step"]
+__all__ = ["SIMULATED_CLOUD", "Behaviour", "Counters", "Fault", "LocalServer", "MockEndpoint", "Step"]
 
 # A network's delay, a larger model's speed, and more room for the conversation.
 SIMULATED_CLOUD = Behaviour(first_token=0.4, rate=80.0, slots=64, context=32_768, model="simulated-cloud-generic-cpu:1")

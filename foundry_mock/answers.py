@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from starlette.responses import JSONResponse
 
-from foundry_mock import asked, scripts, wire
+from foundry_mock import requests, scripts, wire
 from foundry_mock.behaviour import Fault
 from foundry_mock.wire import Refusal
 
@@ -75,7 +75,7 @@ async def on_time(
         yield number
 
 
-class ChatAnswer:
+class ChatResponse:
     """One chat request, whose body is here, up to the last byte of its answer. It is an ASGI application."""
 
     def __init__(self, state: State, slots: Slots, body: bytes) -> None:
@@ -117,7 +117,7 @@ class ChatAnswer:
         behaviour, step = self.state.behaviour, self.step
         try:
             await self._fail_early()
-            request = asked.chat(self.body)
+            request = requests.chat(self.body)
             if request.model != behaviour.model:
                 raise wire.unknown_model(request.model)
             if not self.state.loaded:
@@ -138,7 +138,7 @@ class ChatAnswer:
         else:
             await self._whole(send, request, prompt, self._script(request, limit))
 
-    def _script(self, request: asked.ChatRequest, limit: int) -> scripts.Script:
+    def _script(self, request: requests.ChatRequest, limit: int) -> scripts.Script:
         """What is to be sent, broken off where that is the fault; only for a request that has no problem."""
         script = scripts.script(request.messages, limit, request.stop)
         if self.step.fault not in (Fault.DROP, Fault.TRUNCATE):
@@ -167,7 +167,7 @@ class ChatAnswer:
         text = f"request requires {total} total tokens ({prompt} input + {limit} output), which exceeds the model's"
         return Refusal(400, f"{text} maximum context length of {context} tokens", late=True)
 
-    async def _whole(self, send: Send, request: asked.ChatRequest, prompt: int, script: scripts.Script) -> None:
+    async def _whole(self, send: Send, request: requests.ChatRequest, prompt: int, script: scripts.Script) -> None:
         text = "".join([piece async for piece in self._play(script)])
         counted = wire.usage(prompt, script.tokens)
         body = wire.encode(wire.completion(_answer_id(request), request.model, text, script.finish, counted))
@@ -179,7 +179,7 @@ class ChatAnswer:
         await self._close(send)
 
     async def _stream(
-        self, send: Send, request: asked.ChatRequest, prompt: int, found: scripts.Script | Refusal
+        self, send: Send, request: requests.ChatRequest, prompt: int, found: scripts.Script | Refusal
     ) -> None:
         await send({"type": "http.response.start", "status": 200, "headers": wire.STREAM_HEADERS})
         if isinstance(found, Refusal):
@@ -194,7 +194,7 @@ class ChatAnswer:
                 alive.cancel()
         await self._close(send)
 
-    async def _events(self, send: Send, request: asked.ChatRequest, prompt: int, script: scripts.Script) -> None:
+    async def _events(self, send: Send, request: requests.ChatRequest, prompt: int, script: scripts.Script) -> None:
         answer_id, model = _answer_id(request), request.model
         deltas = [{"content": "", "role": "assistant"}]  # it goes with the first token, not before
         async for piece in self._play(script):
@@ -251,6 +251,6 @@ class ChatAnswer:
             await send({"type": "http.response.body"})
 
 
-def _answer_id(request: asked.ChatRequest) -> str:
+def _answer_id(request: requests.ChatRequest) -> str:
     """An id of the runtime's form, the same for the same conversation."""
     return "chatcmpl-" + hashlib.sha256(repr(request.messages).encode()).hexdigest()[:16]

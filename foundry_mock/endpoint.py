@@ -11,10 +11,10 @@ from starlette.applications import Starlette
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from foundry_mock import asked, scripts, wire
-from foundry_mock.answers import ChatAnswer, Slots
+from foundry_mock import requests, scripts, wire
+from foundry_mock.answers import ChatResponse, Slots
 from foundry_mock.behaviour import Behaviour, Counters, Fault, State, Step
-from foundry_mock.loopback import Loopback
+from foundry_mock.local_server import LocalServer
 from foundry_mock.wire import Refusal
 
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ class MockEndpoint:
 
     def __init__(self, behaviour: Behaviour | None = None, *, port: int = 0) -> None:
         self.state = State(behaviour or Behaviour())
-        self._server = Loopback(application(self.state), port)
+        self._server = LocalServer(application(self.state), port)
         self.base_url = ""
 
     @property
@@ -98,12 +98,12 @@ def application(state: State) -> Starlette:
         before, state.loaded = state.loaded, False
         return JSONResponse({"status": "unloaded" if before else "not_loaded"})
 
-    async def chat(request: Request) -> ChatAnswer:
-        return ChatAnswer(state, slots, await request.body())
+    async def chat(request: Request) -> ChatResponse:
+        return ChatResponse(state, slots, await request.body())
 
     async def embeddings(request: Request) -> Response:
         try:
-            return JSONResponse(_embeddings(state, asked.embeddings(await request.body())))
+            return JSONResponse(_embeddings(state, requests.embeddings(await request.body())))
         except Refusal as refusal:
             return _refuse(refusal)
 
@@ -143,7 +143,7 @@ def _refuse(refusal: Refusal) -> Response:
     return JSONResponse(refusal.body, refusal.status, refusal.headers)
 
 
-def _embeddings(state: State, request: asked.EmbeddingsRequest) -> dict[str, object]:
+def _embeddings(state: State, request: requests.EmbeddingsRequest) -> dict[str, object]:
     behaviour = state.behaviour
     if request.model != behaviour.model:
         raise Refusal(404, f"Model not found: {request.model}")

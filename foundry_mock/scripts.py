@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from foundry_mock.asked import Message
+    from foundry_mock.requests import Message
 
 # A piece is a word or a sign with the white space before it: close to what a tokenizer makes of plain text.
 _PIECE = re.compile(r"\s*(?:\w+|[^\w\s])|\s+$")

@@ -17,7 +17,7 @@ from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 
 from coursekit.webgpu import npm
-from foundry_mock.loopback import Loopback
+from foundry_mock import LocalServer
 from labkit._smollm import layout
 
 if TYPE_CHECKING:
@@ -96,11 +96,11 @@ def application(folder: Path, cache: Path) -> Starlette:
     return Starlette(routes=routes, middleware=[Middleware(_Headers), hosts])
 
 
-def serve(folder: Path, cache: Path, port: int = 0) -> Loopback:
+def serve(folder: Path, cache: Path, port: int = 0) -> LocalServer:
     """A server of these pages, not yet started. Raises FetchError where a package cannot be had."""
     for package in (ONNXRUNTIME, WLLAMA):
         npm.install(package, cache)
-    return Loopback(application(folder, cache), port)
+    return LocalServer(application(folder, cache), port)
 
 
 class _Headers:

@@ -22,7 +22,7 @@ import aiohttp
 import pytest
 import socketio
 
-from foundry_mock import Behaviour, Counters, Fault, MockEndpoint, Step, asked, scripts
+from foundry_mock import Behaviour, Counters, Fault, MockEndpoint, Step, requests, scripts
 from tests.conftest import end
 
 if TYPE_CHECKING:
@@ -326,14 +326,14 @@ def app(endpoint: MockEndpoint, tmp_path_factory: pytest.TempPathFactory) -> Ite
 def questions(monkeypatch: pytest.MonkeyPatch) -> list[list[tuple[str, str]]]:
     """The conversations that the endpoint is asked, as roles and texts."""
     seen: list[list[tuple[str, str]]] = []
-    original = asked.chat
+    original = requests.chat
 
-    def chat(body: bytes) -> asked.ChatRequest:
+    def chat(body: bytes) -> requests.ChatRequest:
         request = original(body)
         seen.append([(message.role, message.content) for message in request.messages])
         return request
 
-    monkeypatch.setattr(asked, "chat", chat)
+    monkeypatch.setattr(requests, "chat", chat)
     return seen
 
 

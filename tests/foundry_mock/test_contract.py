@@ -19,7 +19,7 @@ import pytest
 from foundry_mock import Behaviour, MockEndpoint
 from labkit import foundry
 from labkit._smollm.layout import EMBEDDED
-from tests.support.raw import CHAT, EMBEDDINGS, Answer, ask, connect, exchange
+from tests.support.raw import CHAT, EMBEDDINGS, RawResponse, ask, connect, exchange
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -43,7 +43,7 @@ class Case:
     path: str
     body: bytes | Callable[[str], bytes] | None = None
 
-    def ask(self, base_url: str) -> Answer:
+    def ask(self, base_url: str) -> RawResponse:
         """Send it."""
         return ask(base_url, self.method, self.path, self.body(base_url) if callable(self.body) else self.body)
 
@@ -322,7 +322,7 @@ WORDS = (
 )
 
 
-def describe(answer: Answer) -> dict[str, object]:
+def describe(answer: RawResponse) -> dict[str, object]:
     """What a client can depend on, aspect by aspect."""
     kind = answer.header("content-type")
     seen: dict[str, object] = {"status": answer.status, "headers": headers(answer), "words": []}
@@ -334,7 +334,7 @@ def describe(answer: Answer) -> dict[str, object]:
     return seen | {"lines": [(name, value if name in ("code", "description") else "") for name, _, value in lines]}
 
 
-def headers(answer: Answer) -> dict[str, object]:
+def headers(answer: RawResponse) -> dict[str, object]:
     """The headers that matter. HTTP/1.1 keeps a connection unless told to close it."""
     found: dict[str, object] = {name: [v for key, v in answer.headers if key == name] for name in HEADERS}
     found["length"] = bool(answer.header("content-length"))
@@ -351,7 +351,7 @@ def document_aspects(document: Any) -> dict[str, object]:
     return seen
 
 
-def stream_aspects(answer: Answer) -> dict[str, object]:
+def stream_aspects(answer: RawResponse) -> dict[str, object]:
     """The order and the kinds of a stream's events; comments, which come when the runtime is slow, are left out."""
     frames = [frame for frame in answer.frames() if frame != ": keep-alive"]
     assert all(frame.startswith("data: ") and "\n" not in frame for frame in frames), frames

@@ -17,8 +17,8 @@ import pytest
 
 from foundry_mock import Behaviour, Counters, Fault, MockEndpoint, Step, scripts
 from foundry_mock.answers import Slots, on_time
-from foundry_mock.asked import Message
 from foundry_mock.behaviour import State
+from foundry_mock.requests import Message
 from tests.support.raw import CHAT, EMBEDDINGS, ask, connect, exchange
 
 if TYPE_CHECKING:

@@ -22,8 +22,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from coursekit.routing_data.private_cases import cases, disguise, secret
-from foundry_mock import Behaviour, Fault, MockEndpoint, Step, asked, scripts
-from foundry_mock.answers import ChatAnswer
+from foundry_mock import Behaviour, Fault, MockEndpoint, Step, requests, scripts
+from foundry_mock.answers import ChatResponse
 from labkit.connection import Connection, Source
 from labkit.errors import LabError, RoutingError, StreamError
 from labkit.events import End, Failure, Finish, FirstToken, Usage
@@ -122,7 +122,7 @@ def strings(value: object) -> Iterator[str]:
 def whole(messages: list[Message]) -> str:
     """The whole answer that either endpoint gives to a conversation."""
     body = json.dumps({"model": "any", "messages": messages}).encode()
-    return "".join(scripts.script(asked.chat(body).messages, LIMIT, ()).pieces)
+    return "".join(scripts.script(requests.chat(body).messages, LIMIT, ()).pieces)
 
 
 async def no_wait(_: float) -> None:
@@ -203,13 +203,13 @@ def world(endpoints: tuple[MockEndpoint, MockEndpoint], monkeypatch: pytest.Monk
     gc.disable()
     with asyncio.Runner() as runner:
         world = World(*endpoints, runner)
-        init = ChatAnswer.__init__
+        init = ChatResponse.__init__
 
-        def noting(self: ChatAnswer, state: State, slots: Slots, body: bytes) -> None:
+        def noting(self: ChatResponse, state: State, slots: Slots, body: bytes) -> None:
             world.note(state, body)
             init(self, state, slots, body)
 
-        monkeypatch.setattr(ChatAnswer, "__init__", noting)
+        monkeypatch.setattr(ChatResponse, "__init__", noting)
         yield world
         gc.enable()
         gc.collect()

@@ -15,7 +15,7 @@ import openai
 import pytest
 
 from foundry_mock import Behaviour, Fault, MockEndpoint, Step
-from foundry_mock.answers import ChatAnswer
+from foundry_mock.answers import ChatResponse
 from labkit.connection import TIMEOUT, Connection, Source
 from labkit.errors import EndpointError, LabError, ModelError, RequestError, StreamError
 from labkit.events import End, Event, Failure, Finish, FirstToken, Text, Usage
@@ -455,13 +455,13 @@ def test_on_the_live_runtime(served: tuple[str, str]) -> None:
 def test_answers_share_one_connection(mock: MockEndpoint, monkeypatch: pytest.MonkeyPatch) -> None:
     """A connection costs a handshake, which the next answer need not pay again."""
     peers = set()
-    call = ChatAnswer.__call__
+    call = ChatResponse.__call__
 
-    async def noting(self: ChatAnswer, scope: Scope, receive: Receive, send: Send) -> None:
+    async def noting(self: ChatResponse, scope: Scope, receive: Receive, send: Send) -> None:
         peers.add(scope["client"])
         await call(self, scope, receive, send)
 
-    monkeypatch.setattr(ChatAnswer, "__call__", noting)
+    monkeypatch.setattr(ChatResponse, "__call__", noting)
 
     async def three() -> None:
         lab = connection(mock)

@@ -17,7 +17,7 @@ EMBEDDINGS = "/v1/embeddings"
 
 
 @dataclass(frozen=True)
-class Answer:
+class RawResponse:
     """A whole answer; the names of headers are in lower case, and a header that was sent twice is there twice."""
 
     status: int
@@ -39,11 +39,11 @@ class Answer:
         return text[:-2].split("\n\n")
 
 
-def ask(base_url: str, method: str, path: str, body: bytes | None = None, *, timeout: float = 60) -> Answer:
+def ask(base_url: str, method: str, path: str, body: bytes | None = None, *, timeout: float = 60) -> RawResponse:
     """Send one request and read the whole answer; the path counts from the root."""
     with exchange(base_url, method, path, body, timeout=timeout) as response:
         headers = tuple((name.lower(), value) for name, value in response.getheaders())
-        return Answer(response.status, headers, response.read())
+        return RawResponse(response.status, headers, response.read())
 
 
 @contextmanager

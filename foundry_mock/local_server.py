@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from starlette.types import ASGIApp
 
 
-class Loopback:
+class LocalServer:
     """A server for one application: `start` and `stop` it, or `wait` in the foreground until Ctrl-C."""
 
     def __init__(self, app: ASGIApp, port: int = 0) -> None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from foundry_mock.loopback import Loopback
+from foundry_mock import LocalServer
 from tests.support.raw import ask
 
 if TYPE_CHECKING:
@@ -45,7 +45,7 @@ def heard() -> Iterator[Heard]:
 
 def test_the_logging_of_the_process_stays_as_it_was(heard: Heard) -> None:
     """Uvicorn's own configuration lets a server that is starting write a line while the next one is made."""
-    server = Loopback(hello)
+    server = LocalServer(hello)
     address = server.start()
     try:
         assert ask(address, "GET", "/").body == b"hello"
