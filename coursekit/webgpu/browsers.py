@@ -10,13 +10,17 @@ _COMMANDS = (
     "google-chrome",
     "google-chrome-stable",
     "microsoft-edge",
+    "microsoft-edge-stable",
     "chromium",
     "chromium-browser",
     "chrome",
     "msedge",
 )
-_MACOS = ("Google Chrome.app/Contents/MacOS/Google Chrome", "Microsoft Edge.app/Contents/MacOS/Microsoft Edge")
-_WINDOWS = ("Google/Chrome/Application/chrome.exe", "Microsoft/Edge/Application/msedge.exe")
+_MACOS = tuple(f"{name}.app/Contents/MacOS/{name}" for name in ("Google Chrome", "Microsoft Edge", "Chromium"))
+_WINDOWS = tuple(
+    f"{folder}/Application/{name}.exe"
+    for folder, name in (("Google/Chrome", "chrome"), ("Microsoft/Edge", "msedge"), ("Chromium", "chrome"))
+)
 
 
 def find() -> Path | None:
