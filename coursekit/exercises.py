@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 PROGRESS = "progress.jsonl"
+RAISED = "Your code raised"
 
 
 @dataclass(frozen=True)
@@ -109,7 +110,7 @@ def check(number: str, answer: Any) -> Verdict:
     try:
         missing = exercise.check(answer)
     except Exception as error:
-        missing = f"Your code raised {type(error).__name__}: {error}."
+        missing = f"{RAISED} {type(error).__name__}: {error}."
     verdict = Verdict(number, exercise.title, missing)
     _note(number, verdict.passed, _shown(number))
     sidecar.note("check", exercise=number, passed=verdict.passed, missing=missing)

@@ -25,16 +25,24 @@ def probabilities(answer: Callable[[list[float]], list[float]]) -> str | None:
     for logits, expected, what in cases:
         before = list(logits)
         try:
-            given = [float(each) for each in answer(logits)]
+            result = answer(logits)
         except (OverflowError, ZeroDivisionError) as error:
             large = max(map(abs, before)) >= 1000
             missing = "Take the largest logit off all first." if large else "Raise e to the power of each logit first."
             return f"With {what} ({before}) it failed: {type(error).__name__}. {missing}"
+        if not _has_length(result, len(expected)):
+            return f"With {what} ({before}) it returned {result!r}; expected a list of {len(expected)} probabilities."
         if logits != before:
             return "It changed the list that it was given. Make a new one."
-        if len(given) != len(expected) or not all(map(_close, given, expected)):
+        given = [float(each) for each in result]
+        if not all(map(_close, given, expected)):
             return f"With {what} ({before}) it gave {given}; expected {[round(each, 3) for each in expected]}."
     return None
+
+
+def _has_length(value: object, length: int) -> bool:
+    """Whether a value is a list, a tuple or an array with so many elements."""
+    return hasattr(value, "__len__") and not isinstance(value, str) and len(value) == length
 
 
 def _close(one: float, other: float) -> bool:
@@ -56,8 +64,8 @@ def shift(answer: Callable[[list[list[float]]], tuple[int, int]]) -> str | None:
         for row, column, amount in ink:
             picture[row][column] = amount
         given = answer(picture)
-        if given is None or len(given) != 2:
-            return f"It gave {given!r}; expected two whole numbers: rows down and columns to the right."
+        if not _has_length(given, 2):
+            return f"It returned {given!r}; expected two whole numbers: rows down and columns to the right."
         if tuple(given) != expected:
             return f"With {what} it gave {tuple(given)}; expected {expected} (rows down, columns to the right)."
     return None
@@ -74,8 +82,8 @@ def summary(answer: Callable[[list[float]], tuple[float, float]]) -> str | None:
     ]
     for taken, expected, what in cases:
         given = answer(list(taken))
-        if given is None or len(given) != 2:
-            return f"It gave {given!r}; expected two numbers: the first run, and the median of the others."
+        if not _has_length(given, 2):
+            return f"It returned {given!r}; expected two numbers: the first run, and the median of the others."
         if not all(map(_close, given, expected)):
             return f"With {what} ({taken}) it gave {tuple(given)}; expected {expected}."
     return None

@@ -1,0 +1,1 @@
+is_whole = lambda answer: answer.choices[0].finish_reason != "length"

@@ -1,0 +1,3 @@
+# word: returned True
+
+is_whole = lambda answer: bool(answer.choices[0].message.content)

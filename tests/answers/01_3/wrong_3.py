@@ -1,0 +1,3 @@
+# word: returned 'length'
+
+is_whole = lambda answer: answer.choices[0].finish_reason

@@ -1,0 +1,6 @@
+# word: overlap
+# One after the other.
+
+
+async def at_most(limit, jobs):
+    return [await job() for job in jobs]

@@ -1,0 +1,3 @@
+# word: expected 20
+
+nearest_rank = lambda values, percent: max(values)

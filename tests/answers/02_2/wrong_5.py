@@ -1,0 +1,6 @@
+# word: expected 20
+# Another definition: linear between neighbours.
+
+from labkit.latency import percentile
+
+nearest_rank = percentile

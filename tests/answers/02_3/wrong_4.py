@@ -1,0 +1,3 @@
+# word: space
+
+first_token = lambda request, chunks: next((at - request for at, text in chunks if text.strip()), None)

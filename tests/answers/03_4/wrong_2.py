@@ -1,0 +1,3 @@
+# word: APGR
+
+my_score = lambda prompt: 0.5

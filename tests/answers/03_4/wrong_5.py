@@ -1,0 +1,3 @@
+# word: from 0 to 1
+
+my_score = lambda prompt: float("nan")

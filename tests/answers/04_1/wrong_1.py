@@ -1,0 +1,3 @@
+# word: welcome
+
+visible = lambda messages: messages

@@ -1,0 +1,4 @@
+# word: no browser
+# Programs are shut out.
+
+trusted = lambda host, origin, allowed: host in allowed and origin == "http://" + host

@@ -1,0 +1,1 @@
+may_try = lambda tries, now, most, seconds: len([t for t in tries if t > now - seconds]) < most

@@ -1,0 +1,3 @@
+# word: ZeroDivisionError
+
+probabilities = lambda logits: [each / sum(logits) for each in logits]

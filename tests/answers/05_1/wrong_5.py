@@ -1,0 +1,3 @@
+# word: returned None
+
+probabilities = lambda logits: None

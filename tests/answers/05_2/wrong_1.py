@@ -1,0 +1,9 @@
+# word: upper right
+# Columns first.
+
+
+def shift(picture):
+    mass = sum(map(sum, picture))
+    down = sum(y * sum(row) for y, row in enumerate(picture)) / mass
+    across = sum(x * ink for row in picture for x, ink in enumerate(row)) / mass
+    return round(13.5 - across), round(13.5 - down)

@@ -1,0 +1,3 @@
+# word: everybody
+
+headers = lambda origin, allowed: {"Access-Control-Allow-Origin": "*", "Vary": "Origin"}

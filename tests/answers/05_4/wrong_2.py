@@ -1,0 +1,3 @@
+# word: elsewhere
+
+headers = lambda origin, allowed: {"Access-Control-Allow-Origin": origin or "", "Vary": "Origin"}

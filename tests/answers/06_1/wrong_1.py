@@ -1,0 +1,3 @@
+# word: nothing set
+
+calls = lambda settings: 1

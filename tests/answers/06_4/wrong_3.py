@@ -1,0 +1,3 @@
+# word: bridge, not the loopback
+
+reaches = lambda listens, system, by: by != "localhost"

@@ -1,0 +1,3 @@
+# word: each user needs
+
+saturation = lambda service_s, slots, think_s: slots / service_s
