@@ -18,8 +18,8 @@ import aiohttp
 import pytest
 import socketio.exceptions
 
-from foundry_mock import Behaviour, Fault, MockEndpoint
-from tests.apps.test_app_faults import Page, endpoint, in_loop, mock, running
+from foundry_mock import Fault, MockEndpoint
+from tests.support.chat_app import QUICK, SLOW, Page, endpoint, in_loop, mock, numbers, running
 from tests.support.replicas import USERS, browser, cookie_for, leave, log_in, pair, status, tab, visit
 
 if TYPE_CHECKING:
@@ -30,14 +30,6 @@ if TYPE_CHECKING:
 __all__ = ["endpoint", "mock", "pair"]
 # Two starts of the application, and one more after each replica that is ended: three minutes.
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(600)]
-
-QUICK = Behaviour(first_token=0.02, rate=400, slots=64)
-SLOW = Behaviour(first_token=0.02, rate=25, slots=64)
-
-
-def numbers(most: int) -> str:
-    """What the mock answers to `Count to ...`."""
-    return " ".join(map(str, range(1, most + 1)))
 
 
 async def counted(page: Page, most: int) -> None:

@@ -7,9 +7,8 @@ from typing import TYPE_CHECKING
 import pytest
 from playwright.sync_api import expect
 
-from tests.apps.test_app_browser import chromium, number, picture, say
-from tests.apps.test_app_deploy import QUICK, SLOW, numbers
-from tests.apps.test_app_faults import endpoint, mock
+from tests.support.chat_app import QUICK, SLOW, endpoint, mock, numbers
+from tests.support.chat_page import chromium, number, picture, say
 from tests.support.replicas import USERS, pair
 
 if TYPE_CHECKING:

@@ -20,7 +20,7 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from foundry_mock import Behaviour, Counters, Fault, MockEndpoint
-from tests.apps.test_app_faults import (
+from tests.support.chat_app import (
     HEALTHY,
     QUICK,
     SLOW,

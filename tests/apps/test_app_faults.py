@@ -3,338 +3,49 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
-import functools
-import os
 import re
-import shutil
-import socket
-import sqlite3
 import subprocess
 import sys
 import time
 import uuid
-from dataclasses import dataclass, field, replace
-from pathlib import Path
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import aiohttp
 import pytest
-import socketio
 
-from foundry_mock import Behaviour, Counters, Fault, MockEndpoint, Step, requests, scripts
-from tests.conftest import end
+from foundry_mock import Behaviour, Fault, MockEndpoint, Step, scripts
+from tests.support.chat_app import (
+    GRACE,
+    HEALTHY,
+    NOTE,
+    QUICK,
+    SLOW,
+    USERS,
+    App,
+    app,
+    copy,
+    endpoint,
+    environment,
+    free,
+    free_port,
+    in_loop,
+    log_in,
+    mock,
+    questions,
+    running,
+    visit,
+    within,
+)
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
+    from collections.abc import Iterator
+    from pathlib import Path
 
 pytestmark = pytest.mark.e2e  # four starts of the application, a minute and a half
 
-ROOT = Path(__file__).resolve().parents[2]
-QUICK = Behaviour(first_token=0.02, rate=400, slots=64)
-SLOW = Behaviour(first_token=0.02, rate=25, slots=64)
-PATIENCE = 1.5
-GRACE = 2.0
-USERS = {"anna": "a-long-password", "bo": "another-long-one"}
-NOTE = "Task manually stopped."
-# Cookies of those who have logged in, by the cache of the application, which outlives a restart.
-LOGINS: dict[tuple[Path, str], dict[str, str]] = {}
-
-
-@dataclass
-class App:
-    """A running application: where it is, what it keeps and what it wrote to its log."""
-
-    port: int
-    cache: Path
-    log: Path
-    process: subprocess.Popen[bytes]
-
-    @property
-    def url(self) -> str:
-        """Its address."""
-        return f"http://127.0.0.1:{self.port}"
-
-    def rows(self, query: str, *values: object) -> list[tuple[Any, ...]]:
-        """What its database holds."""
-        with contextlib.closing(sqlite3.connect(self.cache / "chat" / "threads.db", timeout=5)) as database:
-            return database.execute(query, values).fetchall()
-
-    def steps(self, thread: str) -> list[tuple[str, str]]:
-        """Kind and text of each message of a thread."""
-        query = 'SELECT "type", "output" FROM steps WHERE "threadId" = ? AND "type" <> \'run\' ORDER BY "createdAt"'
-        return [(str(kind), str(text)) for kind, text in self.rows(query, thread)]
-
-
-def environment(cache: Path, base_url: str, **variables: str) -> dict[str, str]:
-    """The variables of an application: nothing of this machine's own settings."""
-    ours = ("BASE_URL", "MODEL", "API_KEY", "CHAT_", "CLOUD_", "MAX_CONCURRENCY", "CHAINLIT_", "DATABASE_URL")
-    # Chainlit heeds CI too, and then writes a line of text before the app can set its log.
-    kept = {name: value for name, value in os.environ.items() if name != "CI" and not name.startswith(ours)}
-    path = os.pathsep.join([str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])])
-    return kept | {"LABKIT_CACHE": str(cache), "BASE_URL": base_url, "PYTHONPATH": path} | variables
-
-
-def copy(folder: Path) -> Path:
-    """The application in a folder of its own: Chainlit writes beside it, and so would others who run it."""
-    ignored = shutil.ignore_patterns("__pycache__", ".files")
-    return Path(shutil.copytree(ROOT / "apps" / "chat", folder, ignore=ignored, dirs_exist_ok=True))
-
-
-def free_port() -> int:
-    """A port that nobody listens on now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
-@contextlib.contextmanager
-def running(folder: Path, base_url: str, **variables: str) -> Iterator[App]:
-    """Start the application and wait until it serves; it is ended at the end."""
-    code, cache, port = copy(folder / "chat"), folder / "cache", free_port()
-    log = folder / f"{uuid.uuid4().hex}.log"
-    environ = environment(cache, base_url, CHAINLIT_APP_ROOT=str(code), **variables)
-    command = [sys.executable, "-m", "chainlit", "run", str(code / "app.py"), "--headless", "--port", str(port)]
-    with log.open("wb") as opened:
-        process = subprocess.Popen(
-            command, cwd=folder, env=environ, stdin=subprocess.DEVNULL, stdout=opened, stderr=subprocess.STDOUT
-        )
-    app = App(port, cache, log, process)
-    try:
-        give_up = time.monotonic() + 90
-        while "available at" not in log.read_text():
-            assert process.poll() is None, log.read_text()
-            assert time.monotonic() < give_up, log.read_text()
-            time.sleep(0.05)
-        yield app
-    finally:
-        end(process)
-
-
-@dataclass
-class Page:
-    """What a browser would hold of one chat: its messages as they are shown, its badges and its buttons."""
-
-    app: App
-    http: aiohttp.ClientSession
-    session: str = field(default_factory=lambda: str(uuid.uuid4()))
-    thread: str = ""
-    language: str = "en-US"
-    messages: dict[str, dict[str, Any]] = field(default_factory=dict)
-    badges: dict[str, dict[str, Any]] = field(default_factory=dict)
-    actions: list[dict[str, Any]] = field(default_factory=list)
-    resumed: list[dict[str, Any]] = field(default_factory=list)
-    history: list[str] = field(default_factory=list)
-    settings: list[Any] = field(default_factory=list)
-    busy: bool = False
-    news: asyncio.Event = field(default_factory=asyncio.Event)
-    socket: socketio.AsyncClient = field(init=False)
-    pipe: aiohttp.ClientWebSocketResponse = field(init=False)
-
-    async def open(self) -> Page:
-        """Connect as the page does; again after `close`, with the same session."""
-        self.socket = socketio.AsyncClient(http_session=self.http, reconnection=False)
-        self.socket.on("*", self._take)
-        async with self.http.post(f"{self.app.url}/set-session-cookie", json={"session_id": self.session}) as reply:
-            await reply.read()
-        told = {"clientType": "webapp", "sessionId": self.session, "userEnv": "{}", "threadId": self.thread}
-        await self.socket.connect(
-            self.app.url,
-            socketio_path="/ws/socket.io",
-            transports=["websocket"],
-            auth=told,
-            headers={"Accept-Language": self.language},
-        )
-        self.pipe = self.socket.eio.ws
-        await self.socket.emit("connection_successful")
-        return self
-
-    async def close(self) -> None:
-        """Close the tab."""
-        await self.socket.disconnect()
-        # aiohttp keeps the connection of a WebSocket whose server was killed, and complains of it later.
-        self.pipe._response.close()
-
-    async def _take(self, event: str, data: Any = None) -> None:
-        """Keep what the server sends, as the page does."""
-        if event in ("new_message", "stream_start", "update_message"):
-            if "message" not in data["type"]:  # Chainlit's own record of a run, which is hidden
-                return
-            self.messages[data["id"]] = data
-            self.history.append(str(data["output"]))
-        elif event == "stream_token":
-            message = self.messages[data["id"]]
-            message["output"] = data["token"] if data["isSequence"] else message["output"] + data["token"]
-        elif event == "delete_message":
-            self.messages.pop(data["id"], None)
-        elif event == "element":
-            self.badges[data["forId"]] = data
-        elif event == "action":
-            self.actions.append(data)
-        elif event == "resume_thread":
-            self.resumed.append(data)
-        elif event == "chat_settings":
-            self.settings.append(data)
-        elif event == "first_interaction":
-            self.thread = data["thread_id"]
-        elif event in ("task_start", "task_end"):
-            self.busy = event == "task_start"
-        self.news.set()
-
-    async def until(self, condition: Callable[[], object], seconds: float = 8) -> None:
-        """Wait for something that the page comes to show."""
-        try:
-            async with asyncio.timeout(seconds):
-                while not condition():
-                    self.news.clear()
-                    with contextlib.suppress(TimeoutError):
-                        await asyncio.wait_for(self.news.wait(), 0.02)
-        except TimeoutError:
-            pytest.fail(f"not within {seconds} s; the page shows {self.shown}")
-
-    @property
-    def shown(self) -> list[str]:
-        """The texts on the page, errors with a mark."""
-        return [("! " if each["isError"] else "") + each["output"] for each in self.messages.values()]
-
-    @property
-    def answer(self) -> str:
-        """The newest text of the app that is no error."""
-        texts = [each["output"] for each in self.messages.values() if each["type"] == "assistant_message"]
-        return texts[-1] if texts else ""
-
-    @property
-    def error(self) -> str:
-        """The newest error."""
-        return next((each["output"] for each in reversed(self.messages.values()) if each["isError"]), "")
-
-    @property
-    def ended(self) -> str:
-        """How the newest badge says that its answer ended."""
-        shown = [badge for message, badge in self.badges.items() if message in self.messages]
-        return str(shown[-1]["props"]["ended"]) if shown else "no badge"
-
-    async def say(self, text: str, event: str = "client_message", message: str = "") -> None:
-        """Send a message, or an edited one, without waiting."""
-        self.busy = True
-        step = {"id": message or str(uuid.uuid4()), "output": text, "type": "user_message", "name": "user"}
-        step |= {"threadId": self.thread, "createdAt": "2026-01-01T00:00:00.000Z"}
-        await self.socket.emit(event, {"message": step, "fileReferences": []})
-
-    async def ask(self, text: str) -> str:
-        """Send a message and wait for the end of its answer."""
-        await self.say(text)
-        await self.until(lambda: not self.busy)
-        return self.answer
-
-    async def stop(self) -> None:
-        """The Stop button."""
-        await self.socket.emit("stop")
-
-    async def press(self, name: str) -> int:
-        """Press the newest button of this action; the status comes when its work is done."""
-        action = [each for each in self.actions if each["name"] == name][-1]
-        body = {"sessionId": self.session, "action": action}
-        self.busy = True
-        async with self.http.post(f"{self.app.url}/project/action", json=body) as reply:
-            await self.until(lambda: not self.busy)
-            return reply.status
-
-
-async def log_in(app: App, user: str) -> None:
-    """Log in, and keep the cookies for the visits."""
-    async with visit(app, user):
-        pass
-
-
-@contextlib.asynccontextmanager
-async def visit(
-    app: App, user: str = "", thread: str = "", language: str = "en-US", session: str = ""
-) -> AsyncIterator[Page]:
-    """A browser that opens the app; with a user's name it logs in."""
-    cookies = LOGINS.setdefault((app.cache, user), {})
-    async with aiohttp.ClientSession(cookie_jar=aiohttp.CookieJar(unsafe=True), cookies=cookies) as http:
-        if not cookies:
-            form = {"username": user, "password": USERS.get(user, "")}
-            async with http.post(f"{app.url}/{'login' if user else 'auth/header'}", data=form) as reply:
-                assert reply.status == 200, await reply.text()
-            cookies.update({cookie.key: cookie.value for cookie in http.cookie_jar})
-        page = await Page(app, http, session or str(uuid.uuid4()), thread, language).open()
-        try:
-            await page.until(lambda: (page.settings or page.error) and not page.busy)
-            yield page
-        finally:
-            await page.close()
-
-
-def in_loop(test: Callable[..., Coroutine[Any, Any, None]]) -> Callable[..., None]:
-    """Run an async test to its end."""
-
-    async def whole(*arguments: Any, **named: Any) -> None:
-        await test(*arguments, **named)
-        await asyncio.sleep(0.1)  # connections over TLS close a moment later
-
-    @functools.wraps(test)
-    def run(*arguments: Any, **named: Any) -> None:
-        asyncio.run(whole(*arguments, **named))
-
-    return run
-
-
-async def within(seconds: float, condition: Callable[[], bool]) -> None:
-    """Wait for something at the endpoint, which runs in a thread of this process."""
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, f"not within {seconds} s"
-        await asyncio.sleep(0.01)
-
-
-def free(mock: MockEndpoint) -> bool:
-    """Whether the endpoint does nothing."""
-    return mock.counters.running + mock.counters.waiting == 0
-
-
-@pytest.fixture(scope="module")
-def endpoint() -> Iterator[MockEndpoint]:
-    """One endpoint for all tests here."""
-    with MockEndpoint(QUICK) as made:
-        yield made
-
-
-@pytest.fixture
-def mock(endpoint: MockEndpoint) -> Iterator[MockEndpoint]:
-    """The endpoint, quick and without faults, and free again after the test."""
-    endpoint.state.behaviour = QUICK
-    endpoint.state.loaded = True
-    endpoint.state.counters = Counters()
-    endpoint.state._steps.clear()
-    yield endpoint
-    deadline = time.monotonic() + GRACE + 3
-    while not free(endpoint):  # without a loop: Playwright's is running in the browser tests
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
-
-
-@pytest.fixture(scope="module")
-def app(endpoint: MockEndpoint, tmp_path_factory: pytest.TempPathFactory) -> Iterator[App]:
-    """One application for all tests that do not need another."""
-    with running(tmp_path_factory.mktemp("app"), endpoint.base_url, CHAT_PATIENCE=str(PATIENCE)) as made:
-        yield made
-
-
-@pytest.fixture
-def questions(monkeypatch: pytest.MonkeyPatch) -> list[list[tuple[str, str]]]:
-    """The conversations that the endpoint is asked, as roles and texts."""
-    seen: list[list[tuple[str, str]]] = []
-    original = requests.chat
-
-    def chat(body: bytes) -> requests.ChatRequest:
-        request = original(body)
-        seen.append([(message.role, message.content) for message in request.messages])
-        return request
-
-    monkeypatch.setattr(requests, "chat", chat)
-    return seen
+# Fixtures that pytest finds by their names.
+__all__ = ["app", "endpoint", "mock", "questions"]
 
 
 # An answer.
@@ -617,13 +328,6 @@ async def test_errors_and_notes_are_swedish_for_a_swedish_browser(app: App, mock
         await page.ask("Count to 6.")
         assert page.actions[0]["label"] == "Försök igen"
         await page.until(lambda: page.ended == "bröts av")
-
-
-HEALTHY = {
-    "endpoint": {"ok": True, "reason": "answers"},
-    "store": {"ok": True, "reason": "answers"},
-    "serving": {"ok": True, "reason": "takes questions"},
-}
 
 
 @in_loop

@@ -25,7 +25,7 @@ from sqlalchemy import text
 
 from foundry_mock import MockEndpoint
 from labkit import SettingsError
-from tests.apps import test_app_faults as faults
+from tests.support import chat_app as faults
 
 ROOT = Path(__file__).resolve().parents[2]
 CHAT = ROOT / "apps" / "chat"

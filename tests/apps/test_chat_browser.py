@@ -10,15 +10,13 @@ import nbformat
 import pytest
 from playwright.sync_api import expect, sync_playwright
 
-from tests.coursekit.test_browser import OUR_HOSTS, installed, workbook
 from tests.support import browser
+from tests.support.jupyterlab import OUR_HOSTS, READY, RUN, installed, output, workbook
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from playwright.sync_api import Page
-
-    from tests.coursekit.test_browser import Workbook
+    from tests.support.jupyterlab import Workbook
 
 __all__ = ["installed", "workbook"]
 pytestmark = [pytest.mark.live, pytest.mark.e2e, pytest.mark.timeout(300)]
@@ -41,27 +39,11 @@ CELLS = [
     "import asyncio\nawait asyncio.sleep(0.5)\nprint('third', mock.counters.running)",
     "mock.state.behaviour = Behaviour(rate=500)\nmock.fail(Fault.DROP)\nanswer = await view.ask('Count to 20.')",
 ]
-READY = """async () => {
-  const panel = window.jupyterapp.shell.currentWidget;
-  await panel.context.ready;
-  await panel.sessionContext.ready;
-  await panel.sessionContext.session.kernel.info;
-}"""
-RUN = """async (index) => {
-  const app = window.jupyterapp;
-  app.shell.currentWidget.content.activeCellIndex = index;
-  app.commands.execute('notebook:run-cell');
-}"""
 
 
 def number(text: str) -> int:
     """How far a counting answer has come."""
     return max(map(int, re.findall(r"\d+", text)), default=0)
-
-
-def output(page: Page, index: int) -> str:
-    """What a cell shows."""
-    return " ".join(page.locator(f'.jp-Cell[data-windowed-list-index="{index}"] .jp-OutputArea').all_inner_texts())
 
 
 def test_view_and_chat(installed: Path, workbook: Workbook, tmp_path: Path) -> None:

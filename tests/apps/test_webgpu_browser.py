@@ -20,8 +20,8 @@ from playwright.sync_api import expect, sync_playwright
 
 from coursekit.webgpu import pages
 from tests.conftest import CACHE, ROOT
-from tests.coursekit.test_browser import OUR_HOSTS
 from tests.support import axe, browser
+from tests.support.jupyterlab import OUR_HOSTS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -15,9 +15,9 @@ from playwright.sync_api import expect, sync_playwright
 
 from coursekit.webgpu import npm, pages
 from tests.conftest import ROOT, link
-from tests.coursekit.test_browser import OUR_HOSTS
 from tests.support import browser
 from tests.support.axe import serious
+from tests.support.jupyterlab import OUR_HOSTS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -4,15 +4,9 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
-import signal
 import socket
-import subprocess
 import sys
-import threading
 import time
-from dataclasses import dataclass, field
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
@@ -20,22 +14,17 @@ import pytest
 from playwright.sync_api import sync_playwright
 
 from tests.support import browser
+from tests.support.jupyterlab import OUR_HOSTS, STOP, Workbook, installed, workbook
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from pathlib import Path
 
     from playwright.sync_api import Page
 
 pytestmark = [pytest.mark.live, pytest.mark.e2e, pytest.mark.timeout(400)]
 
-ROOT = Path(__file__).resolve().parents[2]
 # A person who wants to look gives a file's name here.
 SCREENSHOT = "LABKIT_SCREENSHOT"
-FLAGS, STOP = 0, signal.SIGINT
-if sys.platform == "win32":
-    FLAGS, STOP = subprocess.CREATE_NEW_PROCESS_GROUP, signal.CTRL_BREAK_EVENT
-OUR_HOSTS = {"127.0.0.1", "localhost"}
-
 # A kernel that is not ready would ask in a dialog, and the command would wait behind it.
 RUN_ALL = """async () => {
   const app = window.jupyterapp;
@@ -62,77 +51,7 @@ SHOW = """async (index) => {
 }"""
 
 
-@dataclass
-class Workbook:
-    """A running `python -m coursekit`: what it has printed so far, and the address it gave."""
-
-    process: subprocess.Popen[str]
-    lines: list[str] = field(default_factory=list)
-
-    def read(self) -> None:
-        """Keep what it prints; runs in a thread until the process ends."""
-        assert self.process.stdout
-        self.lines.extend(self.process.stdout)
-
-    def address(self) -> str:
-        """JupyterLab's address, once it is printed."""
-        give_up = time.monotonic() + 120
-        while time.monotonic() < give_up and self.process.poll() is None:
-            for line in self.lines:
-                if line.strip().startswith("http://127.0.0.1:") and "token=" in line:
-                    return line.strip()
-            time.sleep(0.05)
-        pytest.fail("no address was printed:\n" + "".join(self.lines))
-
-
-@pytest.fixture
-def installed() -> Path:
-    """The browser; without one the test is skipped before anything is started."""
-    path = browser.find()
-    if path is None:
-        pytest.skip("no Chrome, Edge or Chromium is installed, and Playwright has none")
-    return path
-
-
-@pytest.fixture
-def workbook(tmp_path: Path) -> Iterator[Workbook]:
-    """`python lab.py --no-browser` in a copy of the project, without a part in this user's Jupyter."""
-    project = tmp_path / "project"
-    for name in ("labkit", "notebooks"):
-        shutil.copytree(ROOT / name, project / name, ignore=shutil.ignore_patterns("__pycache__", ".ipynb_checkpoints"))
-    settings = tmp_path / "jupyter"
-    settings.mkdir()
-    # Gives the test the application's own objects; the product does not set it.
-    (settings / "jupyter_lab_config.json").write_text(json.dumps({"LabApp": {"expose_app_in_browser": True}}))
-    own = {name: str(tmp_path / name) for name in ("JUPYTER_DATA_DIR", "JUPYTER_RUNTIME_DIR", "IPYTHONDIR")}
-    own |= {"JUPYTER_CONFIG_DIR": str(settings), "PYTHONPATH": str(project), "PYTHONUNBUFFERED": "1"}
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    process = subprocess.Popen(
-        [sys.executable, "-m", "coursekit", "--no-browser", "--port", str(port)],
-        cwd=project,
-        env=os.environ | own,
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        encoding="utf-8",
-        creationflags=FLAGS,
-    )
-    with process:
-        running = Workbook(process)
-        reader = threading.Thread(target=running.read, daemon=True)
-        reader.start()
-        try:
-            yield running
-        finally:
-            process.send_signal(STOP)
-            try:
-                process.wait(30)
-            finally:
-                process.kill()
-            reader.join(5)
+__all__ = ["installed", "workbook"]
 
 
 @pytest.mark.e2e

@@ -19,7 +19,7 @@ import pytest
 from coursekit.webgpu import npm
 from labkit.errors import FetchError
 from tests.conftest import CACHE, ROOT
-from tests.coursekit.test_style import PLACES
+from tests.support.places import PLACES
 from training import mnist
 
 if TYPE_CHECKING:

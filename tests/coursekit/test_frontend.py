@@ -19,17 +19,16 @@ import pytest
 from coursekit.errors import BrowserError
 from coursekit.webgpu import browsers, frontend, npm, pages
 from coursekit.webgpu.digits import Digits, samples
-from tests.apps.test_chat_browser import READY, RUN, output
 from tests.conftest import CACHE, ROOT, link
-from tests.coursekit.test_browser import installed, workbook
 from tests.support import browser
+from tests.support.jupyterlab import READY, RUN, installed, output, workbook
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
     from coursekit.webgpu.digits import Images, Race
-    from tests.coursekit.test_browser import Workbook
+    from tests.support.jupyterlab import Workbook
 
     Answer = tuple[dict[str, Any], list[bytes]]
 

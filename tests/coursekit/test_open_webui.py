@@ -25,8 +25,8 @@ from foundry_mock import Behaviour, MockEndpoint
 from labkit.connection import Connection, Source
 from labkit.errors import EndpointError, FetchError, SettingsError
 from tests.conftest import start
-from tests.coursekit.test_browser import OUR_HOSTS
 from tests.support import browser
+from tests.support.jupyterlab import OUR_HOSTS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

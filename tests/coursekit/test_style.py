@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import subprocess
 import sys
 import tomllib
@@ -12,11 +11,10 @@ import nbformat
 import pytest
 
 from coursekit import export
+from tests.support.places import PLACES
 
 ROOT = Path(__file__).resolve().parents[2]
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("[0-9][0-9]_*.ipynb"))
-# A home, a temporary folder or a drive of one machine.
-PLACES = re.compile(r"(/home/|/Users/|/root/|/tmp/|C:\\\\Users)[\w.-]+")
 
 
 @pytest.mark.e2e

@@ -16,8 +16,8 @@ from typing import TYPE_CHECKING, Any
 import aiohttp
 import pytest
 
-from tests.apps.test_app_faults import App, Page, copy, environment, free_port
 from tests.support import postgres
+from tests.support.chat_app import App, Page, copy, environment, free_port
 from tests.support.nginx import Proxy, proxied
 
 if TYPE_CHECKING:

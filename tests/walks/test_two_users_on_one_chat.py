@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from foundry_mock import Behaviour, MockEndpoint
-from tests.apps import test_app_faults as chat
+from tests.support import chat_app as chat
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
