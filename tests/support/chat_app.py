@@ -21,7 +21,7 @@ import aiohttp
 import pytest
 import socketio
 
-from foundry_mock import Behaviour, Counters, MockEndpoint
+from foundry_mock import Behaviour, Counters, MockEndpoint, requests
 from tests.conftest import end
 
 if TYPE_CHECKING:
