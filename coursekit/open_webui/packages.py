@@ -20,10 +20,14 @@ from labkit.errors import FetchError, SettingsError
 from labkit.progress import bar
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable
 
 VERSION = "0.12.4"
-PYTHONS = ("3.12", "3.11")
+PYTHONS = ((3, 11), (3, 12))
+WANTED = ">=3.11,<3.13"
+MANAGED = "--managed-python"
+# A Python that uv downloads has about 30 MB.
+FETCH_SECONDS = 300
 FOLDER = ROOT / "apps" / "open_webui"
 # MB that torch for NVIDIA cards takes besides.
 NVIDIA = 3000
@@ -61,7 +65,7 @@ def install(cache: Path, kind: Kind = FULL, *, say: Callable[[str], None] = prin
         if _stands(cache, kind):
             say(f"{kind} is set up already.")
             return python
-        base = find_python()
+        base = find_python(fetch=True)
         say(f"{kind} is set up, once: about {kind.fetched} MB from the Python package index, {kind.kept} MB on disk.")
         needed = kind.kept + kind.fetched
         if kind.whole and sys.platform == "linux":
@@ -84,19 +88,30 @@ def installed(cache: Path) -> Kind | None:
     return next((kind for kind in (FULL, SLIM) if _stands(cache, kind)), None)
 
 
-def find_python(environ: Mapping[str, str] = os.environ) -> str:
-    """A Python that Open WebUI takes: this one, or one that PATH, the py launcher, uv or pyenv knows.
+def find_python(*, fetch: bool = False) -> str:
+    """A Python that Open WebUI takes: this one, else one of pyenv or one that uv finds; with `fetch` uv downloads one.
 
     Raises SettingsError where there is none.
     """
-    for command, version in _candidates(environ):
-        if found := _python(command, version):
-            return found
+    if (sys.version_info[0], sys.version_info[1]) in PYTHONS:
+        return sys.executable
+    # uv stops with an error at pyenv's shims of versions that are not switched on, so we look there ourselves.
+    pyenv = Path(os.environ.get("PYENV_ROOT") or Path.home() / ".pyenv")
+    for pattern in ("versions/3.1[12].*/bin/python", "pyenv-win/versions/3.1[12].*/python.exe"):
+        for python in sorted(pyenv.glob(pattern), reverse=True):
+            if _output([str(python), "--version"]):
+                return str(python)
+    if uv := _uv():
+        # The second search sees only uv's own Pythons, and so no broken one in PATH.
+        searches = [[*uv, "python", "find", "--no-python-downloads", how, WANTED] for how in ("--system", MANAGED)]
+        for command in [*searches, *([[*uv, "python", "install", "3.12"], searches[1]] if fetch else [])]:
+            if (found := _output(command)) and Path(found).is_file():
+                return found
     raise SettingsError(
-        f"Open WebUI {VERSION} takes Python 3.11 or 3.12; this is {sys.version_info[0]}.{sys.version_info[1]}, "
-        "and neither PATH nor the py launcher, uv or pyenv knows one",
+        f"Open WebUI {VERSION} needs Python 3.11 or 3.12. This is {sys.version_info[0]}.{sys.version_info[1]}, and no "
+        "other one was found",
         fix="install Python 3.12 beside this one (python.org, `winget install Python.Python.3.12`, "
-        "`brew install python@3.12`, `uv python install 3.12` or `pyenv install 3.12`) and start again",
+        "`brew install python@3.12` or `uv python install 3.12`) and start again",
     )
 
 
@@ -125,51 +140,21 @@ def _digest(kind: Kind, place: Path) -> str:
     return hashlib.sha256((FOLDER / kind.lock).read_bytes() + bytes(place)).hexdigest()
 
 
-def _candidates(environ: Mapping[str, str]) -> Iterator[tuple[list[str], str]]:
-    """Commands that may be a Python, with the version that each should be, the likeliest first."""
-    path = environ.get("PATH")
-    own = f"{sys.version_info[0]}.{sys.version_info[1]}"
-    if own in PYTHONS:
-        yield [sys.executable], own
-    pyenv = Path(environ.get("PYENV_ROOT") or Path.home() / ".pyenv")
-    for version in PYTHONS:
-        for name in (f"python{version}", "python3", "python"):
-            if found := shutil.which(name, path=path):
-                yield [found], version
-        if launcher := shutil.which("py", path=path):
-            yield [launcher, f"-{version}"], version
-        for pattern in (f"versions/{version}.*/bin/python", f"pyenv-win/versions/{version}.*/python.exe"):
-            yield from (([str(found)], version) for found in sorted(pyenv.glob(pattern)))
-        if uv := _uv(path):
-            told = _output([*uv, "python", "find", "--no-python-downloads", version])
-            if told:
-                yield [told], version
-
-
-def _python(command: list[str], version: str) -> str | None:
-    """The Python behind a command, if it is of this version."""
-    told = _output(
-        [*command, "-X", "utf8", "-ISc", "import sys; print('%d.%d' % sys.version_info[:2], sys.executable)"]
-    )
-    found, _, path = told.partition(" ")
-    return path if found == version and path else None
-
-
 def _output(command: list[str]) -> str:
     """What a command prints; nothing where it fails."""
     try:
-        done = subprocess.run(command, capture_output=True, timeout=20, check=False)
+        done = subprocess.run(command, capture_output=True, timeout=FETCH_SECONDS, check=False)
     except (OSError, subprocess.TimeoutExpired):
         return ""
     # As paths are read: UTF-8, which uv writes everywhere, and other bytes so that they stay what they are.
     return done.stdout.decode(errors="surrogateescape").strip() if done.returncode == 0 else ""
 
 
-def _uv(path: str | None = None) -> list[str]:
+def _uv() -> list[str]:
     """The command that is uv: lab.py puts it beside the workbook, and a person may have it in PATH."""
     if importlib.util.find_spec("uv"):
         return [sys.executable, "-m", "uv"]
-    return [found] if (found := shutil.which("uv", path=path)) else []
+    return [found] if (found := shutil.which("uv")) else []
 
 
 def _fill(place: Path, python: Path, base: str, kind: Kind) -> None:
@@ -189,6 +174,6 @@ def _fill(place: Path, python: Path, base: str, kind: Kind) -> None:
                 advance(1)
                 return
     raise FetchError(
-        f"the packages of {kind} could not be installed; the lines above say why",
+        f"The packages of {kind} could not be installed. The lines above say why",
         fix="check the network and start again; on Debian and Ubuntu `sudo apt install python3-venv` may be missing",
     )

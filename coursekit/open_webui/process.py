@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import functools
 import os
 import subprocess
 import sys
@@ -16,6 +15,7 @@ from typing import TYPE_CHECKING
 from filelock import FileLock, Timeout
 
 from coursekit.open_webui.packages import FOLDER, FULL, home
+from coursekit.processes import child
 from labkit.errors import EndpointError, SettingsError
 from labkit.files import secret
 from labkit.progress import bar
@@ -79,7 +79,7 @@ def variables(file: Path = FOLDER / "open_webui.env") -> dict[str, str]:
             continue
         name, equals, value = line.partition("=")
         if not equals or not name.isidentifier():
-            raise SettingsError(f"line {number} of {file.name} is {line!r}", fix="write it as NAME=value")
+            raise SettingsError(f"Line {number} of {file.name} is {line!r}", fix="write it as NAME=value")
         found[name] = value
     return found
 
@@ -143,27 +143,20 @@ def running(
             "Open WebUI starts: "
             + ("the first time takes about a minute." if first else "that takes ten seconds to half a minute.")
         )
-        process = _start([str(python), "-c", _CHILD, str(os.getpid())], port, environ, data, log)
-        stack.callback(_end, process)
-        yield _ready(process, f"http://127.0.0.1:{port}", log)
-
-
-def _start(command: list[str], port: int, environ: Mapping[str, str], data: Path, log: Path) -> subprocess.Popen[bytes]:
-    # A session of its own: Ctrl-C in the terminal reaches us alone, and we end it in good order.
-    flags = 0
-    if sys.platform == "win32":
-        flags = subprocess.CREATE_NEW_PROCESS_GROUP
-    with log.open("wb") as output:
-        return subprocess.Popen(
-            [*command, "serve", "--host", "127.0.0.1", "--port", str(port)],
+        output = stack.enter_context(log.open("wb"))
+        # It ends in good order, so that the endpoint ends the answers that it is making. A session of its own: Ctrl-C
+        # in the terminal reaches us alone.
+        serving = child(
+            [str(python), "-c", _CHILD, str(os.getpid()), "serve", "--host", "127.0.0.1", "--port", str(port)],
+            seconds=END_SECONDS,
             cwd=data,
-            env=dict(environ),
+            env=environ,
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=output,
             start_new_session=sys.platform != "win32",
-            creationflags=flags,
         )
+        yield _ready(stack.enter_context(serving), f"http://127.0.0.1:{port}", log)
 
 
 def _ready(process: subprocess.Popen[bytes], address: str, log: Path) -> Server:
@@ -187,20 +180,3 @@ def _ended(log: Path) -> EndpointError:
         f"Open WebUI has ended ({lines[-1].strip() if lines else 'it said nothing'})",
         fix=f"read {log}, then start again; deleting the folders full and slim beside it sets it up anew",
     )
-
-
-def _end(process: subprocess.Popen[bytes]) -> None:
-    """End it in good order, so that answers under way are broken off at the endpoint too."""
-    if sys.platform == "win32":
-        import signal
-
-        ask: Callable[[], None] = functools.partial(process.send_signal, signal.CTRL_BREAK_EVENT)
-    else:
-        ask = process.terminate
-    with contextlib.suppress(OSError):  # it may have ended by itself
-        ask()
-    try:
-        process.wait(END_SECONDS)
-    except subprocess.TimeoutExpired:
-        process.kill()
-        process.wait()

@@ -35,73 +35,62 @@ if TYPE_CHECKING:
 
 LAB = Connection("http://127.0.0.1:51299/v1", "a-model:1", Source.SHARED, "a-key")
 LOCKS = [FULL, SLIM]
-POSIX = pytest.mark.skipif(os.name == "nt", reason="a script that is a program")
-
-
-def python_in(folder: Path, name: str, version: str) -> Path:
-    """A program that answers as a Python of this version would."""
-    folder.mkdir(parents=True, exist_ok=True)
-    file = folder / name
-    file.write_text(f'#!/bin/sh\necho "{version} {file}"\n')
-    file.chmod(0o755)
-    return file
-
-
-@pytest.fixture
-def elsewhere(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> dict[str, str]:
-    """An environment with nothing in it, seen by a Python that Open WebUI does not take and that has no uv."""
-    monkeypatch.setattr(sys, "version_info", (3, 13, 1, "final", 0))
-    monkeypatch.setattr(packages, "_uv", lambda _=None: [])
-    return {"PATH": str(tmp_path / "path"), "PYENV_ROOT": str(tmp_path / "pyenv")}
 
 
 def test_this_python_is_taken_where_it_fits(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(packages, "PYTHONS", (f"{sys.version_info[0]}.{sys.version_info[1]}",))
-    assert Path(open_webui.find_python({"PATH": ""})).samefile(sys.executable)
+    monkeypatch.setattr(packages, "PYTHONS", (sys.version_info[:2],))
+    monkeypatch.setattr(packages, "_uv", lambda: pytest.fail("uv is not needed"))
+    assert open_webui.find_python() == sys.executable
 
 
-@POSIX
-def test_a_python_in_path(elsewhere: dict[str, str]) -> None:
-    found = python_in(Path(elsewhere["PATH"]), "python3.11", "3.11")
-    assert open_webui.find_python(elsewhere) == str(found)
-    newer = python_in(Path(elsewhere["PATH"]), "python3", "3.12")
-    assert open_webui.find_python(elsewhere) == str(newer)
+# What uv answers: with `fetched` there is a Python of uv's own only after `uv python install`.
+UV = """import pathlib, sys
+case, here, words = {case!r}, pathlib.Path({here!r}), sys.argv[1:]
+if words[:2] == ["python", "install"] and case == "fetched":
+    (here / "fetched").touch()
+elif words[1] == "find" and ((case == "system" and "--system" in words)
+        or ("--managed-python" in words and (case == "managed" or (here / "fetched").exists()))):
+    print(here / "python")
+else:
+    sys.exit("error: no Python")
+"""
 
 
-@POSIX
-def test_a_python_of_pyenv_and_of_the_launcher(elsewhere: dict[str, str]) -> None:
-    found = python_in(Path(elsewhere["PYENV_ROOT"], "versions/3.12.4/bin"), "python", "3.12")
-    assert open_webui.find_python(elsewhere) == str(found)
-    launcher = python_in(Path(elsewhere["PATH"]), "py", "3.12")
-    assert open_webui.find_python(elsewhere) == str(launcher)
+@pytest.mark.parametrize(
+    ("case", "fetch", "found"),
+    [
+        ("system", False, True),
+        ("managed", False, True),
+        ("fetched", True, True),
+        ("fetched", False, False),
+        ("none", True, False),
+    ],
+)
+def test_another_python_is_found_or_fetched_by_uv(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, case: str, fetch: bool, found: bool
+) -> None:
+    (tmp_path / "python").touch()
+    (tmp_path / "uv.py").write_text(UV.format(case=case, here=str(tmp_path)), encoding="utf-8")
+    monkeypatch.setattr(packages, "PYTHONS", ())
+    monkeypatch.setenv("PYENV_ROOT", str(tmp_path / "no pyenv"))
+    monkeypatch.setattr(packages, "_uv", lambda: [sys.executable, str(tmp_path / "uv.py")])
+    if found:
+        assert open_webui.find_python(fetch=fetch) == str(tmp_path / "python")
+    else:
+        with pytest.raises(SettingsError, match=r"needs Python 3\.11 or 3\.12\. This is 3\..*install Python 3\.12"):
+            open_webui.find_python(fetch=fetch)
 
 
-@POSIX
-def test_a_python_of_uv(elsewhere: dict[str, str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    found = python_in(tmp_path / "uv's", "python", "3.11")
-    uv = tmp_path / "uv"
-    uv.write_text(f'#!/bin/sh\ncase "$*" in *no-python-downloads*3.11) echo "{found}" ;; *) exit 2 ;; esac\n')
-    uv.chmod(0o755)
-    monkeypatch.setattr(packages, "_uv", lambda _=None: [str(uv)])
-    assert open_webui.find_python(elsewhere) == str(found)
-
-
-@POSIX
-def test_a_python_at_a_path_in_another_encoding(elsewhere: dict[str, str]) -> None:
-    """Its path stays the one that it is."""
-    folder = Path(elsewhere["PATH"])
-    python_in(folder, "python3.11", "3.11")
-    (folder / "python3.11").write_bytes(b"#!/bin/sh\necho '3.11 /opt/\xc5sa/python'\n")
-    assert open_webui.find_python(elsewhere) == os.fsdecode(b"/opt/\xc5sa/python")
-
-
-@POSIX
-@pytest.mark.parametrize("version", ["3.10", "3.13", "", "3.110"])
-def test_no_python_that_fits_is_a_clear_error(elsewhere: dict[str, str], version: str) -> None:
-    for name in ("python3", "python", "py", "python3.12"):
-        python_in(Path(elsewhere["PATH"]), name, version)
-    with pytest.raises(SettingsError, match=r"takes Python 3\.11 or 3\.12; this is 3\.13.*install Python 3\.12"):
-        open_webui.find_python(elsewhere)
+@pytest.mark.skipif(os.name == "nt", reason="a script that is a program")
+def test_the_newest_python_of_pyenv_that_works_is_taken(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    for version, answer in (("3.10.9", "echo"), ("3.11.2", "echo"), ("3.12.1", "exit 1"), ("3.13.0", "echo")):
+        python = tmp_path / "versions" / version / "bin" / "python"
+        python.parent.mkdir(parents=True)
+        python.write_text(f"#!/bin/sh\n{answer} Python {version}\n")
+        python.chmod(0o755)
+    monkeypatch.setattr(packages, "PYTHONS", ())
+    monkeypatch.setenv("PYENV_ROOT", str(tmp_path))
+    assert open_webui.find_python() == str(tmp_path / "versions/3.11.2/bin/python")
 
 
 def test_the_environment_file_is_read(tmp_path: Path) -> None:
@@ -113,7 +102,7 @@ def test_the_environment_file_is_read(tmp_path: Path) -> None:
 @pytest.mark.parametrize("line", ["A b", "export A=b", "=b", " # why", "A-B=c"])
 def test_what_is_no_variable_is_said(tmp_path: Path, line: str) -> None:
     (tmp_path / "a.env").write_text(f"A=b\n{line}\n")
-    with pytest.raises(SettingsError, match=r"line 2 of a\.env"):
+    with pytest.raises(SettingsError, match=r"Line 2 of a\.env"):
         open_webui.variables(tmp_path / "a.env")
 
 
@@ -154,7 +143,7 @@ def commands(monkeypatch: pytest.MonkeyPatch) -> list[list[str]]:
             python.touch()
         return subprocess.CompletedProcess(command, 0, "", "")
 
-    monkeypatch.setattr(packages, "find_python", lambda: "a-python")
+    monkeypatch.setattr(packages, "find_python", lambda **_: "a-python")
     monkeypatch.setattr(subprocess, "run", run)
     return asked
 
@@ -195,7 +184,7 @@ def test_a_full_disk_is_said_before_anything_is_fetched(own_cache: Path, monkeyp
 
 def test_packages_that_cannot_be_had_are_an_error(own_cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """First uv is tried, where it is, and then pip; nothing is taken for installed."""
-    monkeypatch.setattr(packages, "find_python", lambda: "a-python")
+    monkeypatch.setattr(packages, "find_python", lambda **_: "a-python")
     monkeypatch.setattr(subprocess, "run", lambda command, **_: subprocess.CompletedProcess(command, 1, "", ""))
     with pytest.raises(FetchError, match="could not be installed"):
         open_webui.install(own_cache, SLIM)
