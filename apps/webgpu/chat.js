@@ -116,7 +116,7 @@ async function ask(question) {
     text.textContent = answer.text;
     note.textContent = summary(answer);
     state.tokens = answer.tokens;
-    if (atEnd) page.scrollTop = page.scrollHeight; // who has scrolled up to read stays there
+    if (atEnd) page.scrollTop = page.scrollHeight; // a reader who has scrolled up stays there
   };
   try {
     const answer = await model.ask(question, {

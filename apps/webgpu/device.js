@@ -1,6 +1,6 @@
 /** Which backend this browser can use, and why: what happened, and what to do about it. */
 
-// What the names of adapters say that are programs on the processor: of Chrome, of Mesa, of Windows.
+// Words in the names of software adapters, which are programs on the processor: of Chrome, of Mesa, of Windows.
 const SOFTWARE = /swiftshader|llvmpipe|lavapipe|microsoft basic render|software/i;
 const AT_NO_ADAPTER =
   "Look at chrome://gpu (in Firefox about:support) for the reason, update the graphics driver, and switch on " +

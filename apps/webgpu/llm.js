@@ -20,7 +20,7 @@ async function asked(url, options) {
   throw new Error(await (await fetch(url)).text()); // the answer to HEAD has no words
 }
 
-/** What is lacking here to run the model, and what to do about it; or "". */
+/** What this browser lacks to run the model, and what to do about it; or "". */
 export function lacking({ isSecureContext, location: { origin, port, pathname } }) {
   const here = `http://127.0.0.1:${port || 80}${pathname}`;
   if (!isSecureContext) return `${origin} is no secure origin. Open ${here} on the machine that serves this page.`;
@@ -177,5 +177,5 @@ async function fetched(onBytes) {
     },
   });
   const whole = new Response(body.pipeThrough(counted)).blob();
-  return whole.catch(() => Promise.reject(new Error("The model did not come whole. Load it again.")));
+  return whole.catch(() => Promise.reject(new Error("The model was not loaded whole. Load it again.")));
 }

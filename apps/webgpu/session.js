@@ -1,11 +1,11 @@
 /** The network in onnxruntime-web, on WebGPU or on WASM, and never on the one while saying the other. */
 
-const LIBRARY = "./vendor/onnxruntime-web/ort.webgpu.bundle.min.mjs"; // its .wasm lies beside it
+const LIBRARY = "./vendor/onnxruntime-web/ort.webgpu.bundle.min.mjs"; // its .wasm is in the same folder
 const SIDE = 28;
-const CURE = "Start the page with: python lab.py webgpu";
+const FIX = "Start the page with: python lab.py webgpu";
 export const THREADS = 1; // of WASM: so that a figure of one machine can be compared with that of another
 
-/** Something went wrong that a person can mend; the message says how. */
+/** Something went wrong that a person can fix. The message says how. */
 export class SessionError extends Error {}
 
 /** The device went away under a session. */
@@ -25,10 +25,10 @@ function library() {
       loading = null;
       const reply = await fetch(new URL(LIBRARY, import.meta.url), { method: "HEAD" }).catch(() => null);
       const kind = reply?.headers.get("content-type") ?? "no type";
-      if (!reply) throw new SessionError(`The server does not answer any more. ${CURE}`);
-      if (!reply.ok) throw new SessionError(`onnxruntime-web is not there (HTTP ${reply.status}). ${CURE}`);
+      if (!reply) throw new SessionError(`The server does not answer any more. ${FIX}`);
+      if (!reply.ok) throw new SessionError(`onnxruntime-web is not there (HTTP ${reply.status}). ${FIX}`);
       if (!/javascript/.test(kind)) {
-        throw new SessionError(`The server sends a module as ${kind}, and browsers run only text/javascript. ${CURE}`);
+        throw new SessionError(`The server sends a module as ${kind}, and browsers run only text/javascript. ${FIX}`);
       }
       throw new SessionError(`onnxruntime-web did not load: ${error.message}. Reload the page.`);
     },
@@ -39,17 +39,17 @@ function library() {
 /** The bytes of a model file. */
 async function fetched(model) {
   const reply = await fetch(model).catch(() => null);
-  if (!reply) throw new SessionError(`The server does not answer any more. ${CURE}`);
+  if (!reply) throw new SessionError(`The server does not answer any more. ${FIX}`);
   if (reply.status === 404) {
     throw new SessionError(
       `The model ${model} is missing (HTTP 404). It belongs beside index.html: get it back with ` +
         `"git checkout apps/webgpu/${model}", or train it as training/README.md says, and reload the page.`,
     );
   }
-  if (!reply.ok) throw new SessionError(`The model ${model} could not be had (HTTP ${reply.status}). ${CURE}`);
+  if (!reply.ok) throw new SessionError(`The model ${model} could not be loaded (HTTP ${reply.status}). ${FIX}`);
   const kind = reply.headers.get("content-type") ?? "";
   if (kind.startsWith("text/")) {
-    throw new SessionError(`The server sends ${kind} where the model ${model} should be. ${CURE}`);
+    throw new SessionError(`The server sends ${kind} where the model ${model} should be. ${FIX}`);
   }
   return new Uint8Array(await reply.arrayBuffer());
 }
@@ -73,7 +73,7 @@ function inTurn(work) {
 }
 
 /**
- * A session of a model on exactly one backend, "webgpu" or "wasm". A list of backends would fall back in silence,
+ * A session of a model on exactly one backend, "webgpu" or "wasm". A list of backends would switch without a word,
  * and so would single layers of the model, from WebGPU to the processor, were they not forbidden to.
  * `onLost` is called, once, when the session's device goes away without `close`.
  */

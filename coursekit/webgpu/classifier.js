@@ -23,7 +23,7 @@ async function open(_, [library, wasm, onnx]) {
   return [{}, []];
 }
 
-// One backend, never a list of them: a list falls back in silence, and so would single layers, were they not forbidden.
+// One backend, never a list of them: a list switches to the other one without a word, and so would single layers if we allowed it.
 async function session(backend) {
   sessions[backend] ??= create(backend);
   try {
@@ -38,7 +38,7 @@ async function session(backend) {
 async function create(backend) {
   if (backend === "wasm") return ort.InferenceSession.create(model, { executionProviders: [backend] });
   const adapter = await navigator.gpu?.requestAdapter();
-  if (!adapter) throw new Error("there is no graphics adapter any more");
+  if (!adapter) throw new Error("There is no graphics adapter any more");
   devices[backend] = await adapter.requestDevice();
   const executionProviders = [{ name: backend, device: devices[backend] }];
   const extra = { session: { disable_cpu_ep_fallback: "1" } };

@@ -62,7 +62,7 @@ class Race:
             return cls(f"{_browser(str(machine['userAgent']))}, adapter: {adapter or 'none'}", tuple(timings))
         except (KeyError, TypeError, ValueError) as error:
             raise WorkbookError(
-                f"this is no race of the digit page ({error!r})", fix="download it again with the page's button"
+                f"This is not a race of the digit page ({error!r})", fix="download it again with the page's button"
             ) from error
 
 
@@ -85,7 +85,7 @@ class Digits:
             import onnxruntime
         except ImportError as error:
             raise FoundryError(
-                f"onnxruntime is not installed here ({error}); it has no build for Intel Macs",
+                f"The package onnxruntime is not installed here ({error}). It has no build for Intel Macs",
                 fix="read the committed notebook; the page itself works in your browser: python lab.py webgpu",
             ) from error
         options = onnxruntime.SessionOptions()

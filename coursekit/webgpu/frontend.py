@@ -54,7 +54,7 @@ class Support:
         """Raise BrowserError for a backend that is not here; a page might take another for it."""
         if backend not in self.backends:
             fix = f"choose {' or '.join(self.backends)}"
-            raise BrowserError(f"this browser cannot run the network on {backend!r} ({self})", fix=fix)
+            raise BrowserError(f"This browser cannot run the network on {backend!r} ({self})", fix=fix)
 
     def __str__(self) -> str:
         if self.adapter:
@@ -167,9 +167,9 @@ class FrontEnd:
             content, back = await asyncio.wait_for(future, PATIENCE)
         except TimeoutError:
             fix = "load the page again and run the notebook from its first cell"
-            raise BrowserError(f"the front end did not answer within {PATIENCE:.0f} s", fix=fix) from None
+            raise BrowserError(f"The front end did not answer within {PATIENCE:.0f} s", fix=fix) from None
         if "error" in content:
-            raise BrowserError(f"the front end failed: {content['error']}", fix="choose another backend")
+            raise BrowserError(f"The front end failed: {content['error']}", fix="choose another backend")
         return content, back
 
     async def classify(self, images: Images, backend: str) -> Images:
@@ -235,7 +235,7 @@ class Headless:
         except Error as error:
             first = str(error).strip().splitlines()[0]
             raise BrowserError(
-                f"the browser failed: {first}", fix="open the page itself: python lab.py webgpu"
+                f"The browser failed: {first}", fix="open the page itself: python lab.py webgpu"
             ) from error
 
     async def start(self) -> None:
@@ -292,7 +292,7 @@ async def headless(say: Callable[[str], None] = print) -> Headless | None:
     except ImportError:
         program = None
     if program is None:
-        say("No front end answered, and there is no browser with Playwright here: the next cells go on without one.")
+        say("No front end answered, and no browser with Playwright is here. The next cells skip the browser part.")
         return None
     found = await asyncio.to_thread(Headless, program, Settings.from_environment().cache)
     try:

@@ -136,7 +136,7 @@ def test_neither_a_front_end_nor_a_browser(monkeypatch: pytest.MonkeyPatch, tmp_
     said: list[str] = []
     assert asyncio.run(frontend.open_browser(said.append)) is None
     assert said == [
-        "No front end answered, and there is no browser with Playwright here: the next cells go on without one."
+        "No front end answered, and no browser with Playwright is here. The next cells skip the browser part."
     ]
     assert [each.closed for each in Fake.made] == [True]
     assert [each.now for each in Shown.shown] == [{"text/plain": ""}]
@@ -236,7 +236,7 @@ def test_an_error_in_the_front_end(fake: type[Fake]) -> None:
 
     async def scenario() -> None:
         page = await opened()
-        with pytest.raises(BrowserError, match="the front end failed: no more memory") as caught:
+        with pytest.raises(BrowserError, match="The front end failed: no more memory") as caught:
             await page.classify(images, "webgpu")
         assert caught.value.fix
         assert (await page.classify(images, "wasm")).shape == (64, 10)
@@ -266,7 +266,7 @@ def test_a_front_end_that_cannot_load_the_library(fake: type[Fake], monkeypatch:
     fake.replies["open"] = lambda *_: ({"error": "blocked"}, []) if how == "error" else None
     said: list[str] = []
     assert asyncio.run(frontend.open_browser(said.append)) is None
-    assert said[0].startswith("This notebook's own front end does not run it: the front end ")
+    assert said[0].startswith("This notebook's own front end does not run it: The front end ")
     assert "Fix: " in said[0]
     assert "go on without" in said[1]
     assert [each.closed for each in fake.made] == [True]
@@ -281,7 +281,7 @@ def test_a_front_end_that_never_answers(fake: type[Fake], monkeypatch: pytest.Mo
         [widget] = fake.made
         monkeypatch.setattr(frontend, "PATIENCE", 0.1)
         monkeypatch.setitem(fake.replies, "classify", lambda *_: None)
-        with pytest.raises(BrowserError, match="the front end did not answer within") as caught:
+        with pytest.raises(BrowserError, match="The front end did not answer within") as caught:
             await page.classify(images, "wasm")
         assert "load the page again" in caught.value.fix
         monkeypatch.setattr(frontend, "PATIENCE", 10)
@@ -367,7 +367,7 @@ def test_the_headless_browser() -> None:
         assert all(len(each.runs) >= 3 and min(each.first, *each.runs) > 0 for each in race.timings)
         with pytest.raises(BrowserError, match="cannot run the network on 'cuda'"):
             await page.classify(images, "cuda")
-        with pytest.raises(BrowserError, match=r"the browser failed: .*64 x 784 pixels") as caught:
+        with pytest.raises(BrowserError, match=r"The browser failed: .*64 x 784 pixels") as caught:
             await page.classify(images[:, :7], "wasm")
         assert "python lab.py webgpu" in caught.value.fix
         assert np.abs(await page.classify(images, "wasm") - expected).max() < 1e-4
@@ -396,7 +396,7 @@ def test_a_headless_browser_that_does_not_come_up(
     before, ports = children(), listening()
     assert asyncio.run(frontend.open_browser(said.append)) is None
     [line] = said
-    assert line.startswith("No browser runs the network here: the browser failed: ")
+    assert line.startswith("No browser runs the network here: The browser failed: ")
     assert "Fix: " in line
     assert psutil.wait_procs(children() - before, timeout=10)[1] == []
     assert listening() == ports
@@ -457,7 +457,7 @@ def test_in_jupyterlab(installed: Path, workbook: Workbook, own_cache: Path, tmp
     assert max(differences.values()) < 1e-4
     raced = str([(backend, batch, True) for backend in differences for batch in (1, 2)])
     assert f"raced {raced}" in shown[1]
-    assert "raised BrowserError the front end failed: " in shown[2]
+    assert "raised BrowserError The front end failed: " in shown[2]
     saved = path.read_text(encoding="utf-8")
     assert "closed" in saved
     assert len(saved) < 300_000

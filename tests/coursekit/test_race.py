@@ -88,14 +88,14 @@ def test_where_it_was(adapter: str, software: bool, where: str) -> None:
 def test_what_is_no_race(spoil: Callable[[dict[str, Any]], object]) -> None:
     told = deepcopy(PAGE)
     spoil(told)
-    with pytest.raises(WorkbookError, match="this is no race of the digit page") as caught:
+    with pytest.raises(WorkbookError, match="This is not a race of the digit page") as caught:
         Race.read(told)
     assert "download it again" in caught.value.fix
 
 
 @pytest.mark.parametrize("told", [[], None, "text", 3])
 def test_what_is_no_object(told: Any) -> None:
-    with pytest.raises(WorkbookError, match="this is no race of the digit page"):
+    with pytest.raises(WorkbookError, match="This is not a race of the digit page"):
         Race.read(told)
 
 
