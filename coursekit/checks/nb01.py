@@ -38,6 +38,7 @@ def usable(answer: Callable[[str, str], bool]) -> str | None:
         cases = [
             ((mock.base_url, mock.model), True, "an endpoint that answers and lists the model"),
             ((mock.base_url, "some-other-model"), False, "an endpoint that does not list the model"),
+            ((mock.base_url, mock.model[:-2]), False, "the beginning of a listed id, which is not a listed id"),
             ((_dead_address(), mock.model), False, "an address on which nothing listens"),
             ((mock.base_url.removesuffix("/v1") + "/nowhere", mock.model), False, "an address with a wrong path"),
         ]
@@ -61,15 +62,20 @@ def full_id(answer: Callable[[str, list[str]], str]) -> str | None:
         "phi-4-mini-instruct-generic-cpu:10",
         "phi-4-generic-cpu:1",
         "qwen2.5-0.5b-instruct-generic-cpu:4",
+        "phi-3.5-mini-cuda-gpu:1",
     ]
     cases = {
         "phi-4-mini-instruct": "phi-4-mini-instruct-generic-cpu:10",
         "phi-4": "phi-4-generic-cpu:1",
         "qwen2.5-0.5b-instruct": "qwen2.5-0.5b-instruct-generic-cpu:4",
+        "phi-3.5-mini": "phi-3.5-mini-cuda-gpu:1",
     }
     for name, expected in cases.items():
         for order in (listed, listed[::-1]):
-            given = answer(name, list(order))
+            try:
+                given = answer(name, list(order))
+            except LookupError:
+                return f"For {name!r} it raised LookupError, but {expected} is listed."
             if given == expected:
                 continue
             if isinstance(given, str) and given.endswith(":9"):
@@ -89,22 +95,26 @@ def full_id(answer: Callable[[str, list[str]], str]) -> str | None:
 def is_whole(answer: Callable[[Any], bool]) -> str | None:
     """01.3: whether an answer is whole."""
     with MockEndpoint(_QUICK) as mock, _client(mock.base_url) as client:
-        # The last is 20 tokens long, as its limit is, and whole all the same: it came to the word that ends it.
-        for limit, ending, expected in ((5, "none", False), (400, "none", True), (20, " 20", True)):
-            messages = [{"role": "user", "content": "Count to 30." if ending != "none" else "Count to 25."}]
+        cases: list[tuple[int, str, str | None, bool, str]] = [
+            (5, "none", "length", False, "an answer that was cut off at max_tokens"),
+            (400, "none", "stop", True, "a whole answer"),
+            (20, " 20", "stop", True, "a whole answer that is exactly as long as max_tokens"),
+            (400, "none", "content_filter", False, "an answer that a content filter ended"),
+            (400, "none", None, False, "an answer without a finish_reason"),
+        ]
+        for limit, ending, reason, expected, what in cases:
+            question = "Count to 30." if ending == "none" else "Count to 25."
             reply = client.chat.completions.create(
                 model=mock.model,
-                messages=messages,  # type: ignore[arg-type]
+                messages=[{"role": "user", "content": question}],
                 max_tokens=limit,
                 stop=[ending],
             )
+            reply.choices[0].finish_reason = reason  # type: ignore[assignment]
             given = answer(reply)
             if given is not expected:
                 tokens = reply.usage.completion_tokens if reply.usage else 0
-                return (
-                    f"With max_tokens={limit} the answer has {tokens} tokens and the end of it is "
-                    f"{reply.choices[0].message.content[-12:]!r}: it returned {given!r}, expected {expected}."  # type: ignore[index]
-                )
+                return f"For {what} ({tokens} tokens, max_tokens={limit}) it returned {given!r}; expected {expected}."
     return None
 
 

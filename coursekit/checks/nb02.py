@@ -125,6 +125,8 @@ def trim(answer: Callable[[Messages, list[int], int], Messages]) -> str | None:
         (full, sizes, 15, [system, turns[-1]], "only the last question fits"),
         (full, sizes, 1, [system, turns[-1]], "not even the last question fits"),
         (turns, sizes[1:], 20, turns[4:], "there is no system message"),
+        (full, [10, 40, 5, 5, 5, 5, 5, 5], 40, [system, *turns[2:]], "the first question is a long one"),
+        (full, [10, 5, 5, 5, 5, 5, 40, 5], 40, [system, turns[-1]], "the last answer is a long one"),
         ([turns[-1]], [5], 1, [turns[-1]], "there is one message"),
     ]
     for messages, counts, budget, expected, what in cases:

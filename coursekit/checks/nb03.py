@@ -29,6 +29,7 @@ def mentions(answer: Callable[[str, str], bool]) -> str | None:
         ("Hur stor är lönnen?", "lön", False, "a piece of a Swedish word"),
         ("Var är min fåtölj?", "lj", False, "the end of a Swedish word"),
         ("Vad är min lön?", "lön", True, "a Swedish word"),
+        ("How does it work?", "HOW", True, "a phrase in capital letters"),
         ("", "how", False, "an empty text"),
         ("I use C++ daily", "c", True, "a word before other signs"),
     ]
@@ -69,6 +70,8 @@ def is_card(answer: Callable[[str], bool]) -> str | None:
         ("1411111111111111", False, "two digits that changed places"),
         ("378282246310005", True, "15 digits: count from the right"),
         ("5555555555554444", True, "doubles above 9"),
+        ("4222222222222", True, "13 digits, the shortest card"),
+        ("6304000000000000000", True, "19 digits, the longest card"),
         ("18", False, "two digits, though the sum is right"),
         ("41111111111111110000", False, "20 digits"),
         ("4111x1111x1111x1111", False, "letters in between"),
@@ -123,6 +126,8 @@ def again(answer: Callable[[int | str, bool], bool]) -> str | None:
         (429, False, True, "too many requests just now"),
         (500, False, True, "a fault inside the endpoint"),
         (503, False, True, "an endpoint that is overloaded"),
+        (403, False, False, "a request that is forbidden"),
+        (422, False, False, "a request with a wrong field"),
         ("dropped", False, True, "a connection that broke before any text"),
         ("no connection", False, True, "nobody listened, perhaps for a moment"),
         (401, False, False, "a wrong key, which stays wrong"),
@@ -131,6 +136,7 @@ def again(answer: Callable[[int | str, bool], bool]) -> str | None:
         ("timed out", False, False, "silence, which has cost its time already"),
         ("dropped", True, False, "a connection that broke after text was shown"),
         (500, True, False, "a fault after text was shown"),
+        (502, False, True, "a gateway whose server did not answer"),
     ]
     for what, shown, expected, why in cases:
         given = answer(what, shown)

@@ -67,6 +67,7 @@ def trusted(answer: Callable[[str, str | None, set[str]], bool]) -> str | None:
         ("localhost:8080", "http://localhost:8080", True, "the app's own page by its other name"),
         ("127.0.0.1:8080", "http://evil.example", False, "a page elsewhere"),
         ("127.0.0.1:8080", "http://127.0.0.1:9999", False, "another server on this machine"),
+        ("127.0.0.1:8080", "https://127.0.0.1:8080", True, "the app's own page over https"),
         ("127.0.0.1:8080", "null", False, "a page from a file, or a frame in a sandbox"),
         ("evil.example:8080", None, False, "a stranger's name that points here"),
         ("evil.example:8080", "http://evil.example:8080", False, "a page of a stranger's name that points here"),
@@ -90,12 +91,16 @@ def may_try(answer: Callable[[list[float], float, int, float], bool]) -> str | N
         ([1.0, 2.0, 3.0], 61.5, 3, 60.0, True, "the first of three is long ago"),
         ([1.0, 2.0, 3.0], 61.0, 3, 60.0, True, "the first of three is just as long ago as counts"),
         ([1.0, 50.0, 55.0, 59.0], 62.0, 3, 60.0, False, "three of four are recent"),
+        ([1.0, 2.0], 3.0, 2, 60.0, False, "two of two tries"),
+        ([1.0, 2.0, 3.0, 4.0], 5.0, 5, 60.0, True, "four of five tries"),
+        ([1.0, 2.0, 3.0], 12.0, 3, 10.0, True, "tries count for 10 s only"),
         ([1.0] * 100, 1000.0, 3, 60.0, True, "a hundred tries, all long ago"),
     ]
     for tries, now, most, seconds, expected, what in cases:
         given = answer(list(tries), now, most, seconds)
         if given is not expected:
-            return f"For the tries {tries[:5]} at {now:g} s ({what}) it gave {given!r}; expected {expected}."
+            limits = f"most={most}, seconds={seconds:g}"
+            return f"For the tries {tries[:5]} at {now:g} s, {limits} ({what}), it gave {given!r}; expected {expected}."
     return None
 
 

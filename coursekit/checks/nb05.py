@@ -20,6 +20,9 @@ def probabilities(answer: Callable[[list[float]], list[float]]) -> str | None:
         ([-3.0, -3.0, -3.0], third, "negative logits"),
         ([1000.0, 1000.0, 1000.0], third, "very large logits, whose exponential no float can hold"),
         ([-1000.0, -1000.0, -1000.0], third, "very small logits, whose exponentials are all zero"),
+        ([1000.0, 1001.0], [0.268941421, 0.731058579], "two large logits that differ by 1"),
+        ([0.0, 1000.0], [0.0, 1.0], "a logit that is far below the other"),
+        ([1000.0, 0.0], [1.0, 0.0], "a logit that is far above the other"),
         ([5.0], [1.0], "a single one"),
     ]
     for logits, expected, what in cases:
@@ -91,20 +94,24 @@ def summary(answer: Callable[[list[float]], tuple[float, float]]) -> str | None:
 
 def headers(answer: Callable[[str | None, set[str]], dict[str, str]]) -> str | None:
     """05.4: which page may read an answer."""
-    ours = {"http://127.0.0.1:5173"}
+    ours = {"http://127.0.0.1:5173", "http://localhost:5173"}
     allowed = "http://127.0.0.1:5173"
     cases = [
         (allowed, allowed, "our page"),
         ("http://evil.example", None, "a page elsewhere"),
+        ("http://127.0.0.1", None, "a page whose address is a part of ours"),
         ("http://127.0.0.1:5173.evil.example", None, "a page whose name begins like ours"),
         ("null", None, "a file, or a frame in a sandbox"),
         (None, None, "a program that is no browser"),
+        ("http://localhost:5173", "http://localhost:5173", "our page by its other name"),
     ]
     for origin, expected, what in cases:
         given = answer(origin, set(ours))
         if not isinstance(given, dict):
             return f"It gave {given!r}; expected a dictionary of headers."
         named = {name.lower(): value for name, value in given.items()}
+        if "access-control-allow-origin" in named and not isinstance(named["access-control-allow-origin"], str):
+            return f"For {what} (Origin {origin}) the value of a header is not a text. Leave the header out instead."
         value = named.get("access-control-allow-origin")
         if value == "*":
             return f"For {what} (Origin {origin}) it allows everybody: '*'. Then each page that you visit may read."
@@ -112,7 +119,7 @@ def headers(answer: Callable[[str | None, set[str]], dict[str, str]]) -> str | N
             shown = "no such header" if value is None else repr(value)
             wanted = "none" if expected is None else repr(expected)
             return f"For {what} (Origin {origin}), Access-Control-Allow-Origin: {shown}; expected {wanted}."
-        if named.get("vary", "").lower() != "origin":
+        if "origin" not in [each.strip().lower() for each in named.get("vary", "").split(",")]:
             told = "The answer depends on the Origin: say so with Vary: Origin, or a cache gives it to another page."
             return f"For {what} (Origin {origin}) there is no Vary. {told}"
     return None

@@ -23,6 +23,7 @@ def calls(answer: Callable[[dict[str, str]], int]) -> str | None:
         ({"ENABLE_TITLE_GENERATION": "false"}, 3, "only the title off"),
         (off | {"ENABLE_TAGS_GENERATION": "true"}, 2, "title and follow-ups off"),
         (off | {"ENABLE_TITLE_GENERATION": "False"}, 1, "one False with a capital letter"),
+        ({"ENABLE_TITLE_GENERATION": "True"}, 4, "one True with a capital letter"),
         ({"ENABLE_OLLAMA_API": "false", "ENABLE_AUTOCOMPLETE_GENERATION": "false"}, 4, "other settings off"),
     ]
     for settings, expected, what in cases:
@@ -53,15 +54,25 @@ class _Time:
 
 def wait_until(answer: Callable[[Probe, float, Clock, Sleep], bool]) -> str | None:
     """06.2: waiting until a server is ready."""
-    cases = [(0.0, True, "ready at once"), (3.0, True, "ready after 3 s"), (60.0, False, "not ready in time")]
-    for ready_after, expected, what in cases:
+    cases = [
+        (0.0, 0.0, True, "ready at once"),
+        (3.0, 0.0, True, "ready after 3 s"),
+        (60.0, 0.0, False, "not ready in time"),
+        (60.0, 2.0, False, "not ready in time, where each probe takes 2 s"),
+    ]
+    for ready_after, takes, expected, what in cases:
         for refuses in (False, True):
             time = _Time()
             probes: list[float] = []
 
             def probe(
-                ready: float = 100.0 + ready_after, time: _Time = time, probes: list[float] = probes, no: bool = refuses
+                ready: float = 100.0 + ready_after,
+                takes: float = takes,
+                time: _Time = time,
+                probes: list[float] = probes,
+                no: bool = refuses,
             ) -> bool:
+                time.now += takes
                 probes.append(time.now)
                 if len(probes) > 2_000:
                     raise RuntimeError("it asks again and again without a pause")
@@ -80,7 +91,7 @@ def wait_until(answer: Callable[[Probe, float, Clock, Sleep], bool]) -> str | No
                 return f"With {what} ({how} until then) it gave {given!r}; expected {expected}."
             if expected and time.now > 100.0 + ready_after + 1.0:
                 return f"With {what} it noticed {time.now - 100.0 - ready_after:.1f} s late. Sleep less: half a second."
-            if not expected and not 110.0 <= time.now <= 111.0:
+            if not expected and not 110.0 <= time.now <= 111.0 + takes:
                 return f"With {what} it gave up after {time.now - 100.0:.1f} s; expected 10."
     return None
 
@@ -94,6 +105,7 @@ def diagnose(answer: Callable[[list[str] | None, list[str]], str]) -> str | None
         (["a"], ["b"], "address", "Open WebUI lists what another endpoint has"),
         (["a", "b"], ["a"], "address", "one is missing, so the list is not this endpoint's of now"),
         (["a"], ["a"], "fine", "both list the same"),
+        (["b", "a"], ["a"], "address", "the first one is missing"),
         (["a", "b"], ["b", "a"], "fine", "the same in another order"),
         (["a"], ["a", "arena-model"], "fine", "Open WebUI may add entries of its own"),
     ]
@@ -115,6 +127,7 @@ def reaches(answer: Callable[[str, str, str], bool]) -> str | None:
         ("0.0.0.0", "linux", "host.docker.internal", True, "a server on every address listens on the bridge too"),
         ("127.0.0.1", "macos", "host.docker.internal", True, "Docker Desktop connects from the host itself"),
         ("127.0.0.1", "windows", "host.docker.internal", True, "Docker Desktop connects from the host itself"),
+        ("0.0.0.0", "linux", "host network", True, "every address includes the host's loopback, which is shared"),
         ("127.0.0.1", "linux", "host network", True, "the container then shares the host's loopback"),
     ]
     for listens, system, by, expected, why in cases:

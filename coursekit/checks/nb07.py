@@ -25,11 +25,16 @@ def mistakes(answer: Callable[[dict[str, str]], list[str]]) -> str | None:
         (GOOD | {"PORT": "http"}, ["PORT"], "a port that is no number"),
         (GOOD | {"PORT": "0"}, ["PORT"], "port 0"),
         (GOOD | {"PORT": "65536"}, ["PORT"], "a port that is too high"),
+        (GOOD | {"PORT": "-5"}, ["PORT"], "a negative port"),
+        (GOOD | {"PORT": "80.5"}, ["PORT"], "a port that is not whole"),
+        (GOOD | {"TIMEOUT": "0.5"}, [], "a time-out of half a second"),
+        (GOOD | {"TIMEOUT": "-3"}, ["TIMEOUT"], "a negative time-out"),
         (GOOD | {"TIMEOUT": "0"}, ["TIMEOUT"], "a time-out of 0"),
         (GOOD | {"TIMEOUT": "nan"}, ["TIMEOUT"], "a time-out of nan, which is a float to Python"),
         (GOOD | {"TIMEOUT": "inf"}, ["TIMEOUT"], "a time-out of inf, which is for ever"),
         (GOOD | {"MODE": "prod"}, ["MODE"], "a mode that is neither"),
         (GOOD | {"SECRET": "short"}, ["SECRET"], "a short secret in production"),
+        (GOOD | {"SECRET": "s" * 31}, ["SECRET"], "a secret of 31 characters"),
         ({"MODE": "production"}, ["SECRET"], "production without a secret"),
         ({"MODE": "development"}, [], "development without a secret"),
         (
@@ -78,6 +83,8 @@ def action(answer: Callable[[bool, bool, float], str]) -> str | None:
         (False, False, 60.0, "restart", "not alive after exactly 60 s"),
         (True, True, 5.0, "serve", "ready early"),
         (True, False, 5.0, "hold", "alive early and not ready"),
+        (False, True, 100.0, "restart", "dead, with a ready flag from before"),
+        (False, True, 5.0, "wait", "not alive yet, with a ready flag from before"),
     ]
     for alive, ready, since, expected, what in cases:
         given = answer(alive, ready, since)
@@ -98,9 +105,12 @@ def upgrade(answer: Callable[[sqlite3.Connection, list[str]], None]) -> str | No
                 database.execute("INSERT INTO notes VALUES ('milk')")
                 try:
                     answer(database, list(steps))
-                except sqlite3.OperationalError as error:
+                except Exception as error:
+                    # A student may raise an error of their own from it.
                     if steps is good:
-                        return f"With {what} it raised {error}."
+                        return f"With {what} it raised {type(error).__name__}: {error}."
+                    if not isinstance(error, sqlite3.Error) and not isinstance(error.__cause__, sqlite3.Error):
+                        raise
                 else:
                     if steps is bad:
                         return f"With {what} it raised nothing. Who upgrades has to hear of it: raise the error again."
@@ -118,6 +128,7 @@ def saturation(answer: Callable[[float, int, float], float]) -> str | None:
         (5.0, 1, 20.0, 5.0, "one slot: each user needs 5 s of every 25"),
         (5.0, 2, 20.0, 10.0, "two slots"),
         (0.5, 2, 9.5, 40.0, "short answers"),
+        (4.0, 1, 5.0, 2.25, "a number that is not whole"),
         (4.0, 3, 0.0, 3.0, "users who do not think at all"),
     ]
     for service, slots, think, expected, what in cases:

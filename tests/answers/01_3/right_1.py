@@ -1,1 +1,3 @@
-is_whole = lambda answer: answer.choices[0].finish_reason != "length"
+def is_whole(answer):
+    [choice] = answer.choices
+    return choice.finish_reason == "stop"

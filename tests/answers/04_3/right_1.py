@@ -1,1 +1,1 @@
-trusted = lambda host, origin, allowed: host in allowed and origin in (None, "http://" + host)
+trusted = lambda host, origin, allowed: host in allowed and origin in (None, "http://" + host, "https://" + host)

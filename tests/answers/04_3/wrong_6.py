@@ -1,0 +1,2 @@
+# word: over https
+trusted = lambda host, origin, allowed: host in allowed and origin in (None, "http://" + host)

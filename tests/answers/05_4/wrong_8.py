@@ -1,0 +1,5 @@
+# word: not a text
+headers = lambda origin, allowed: {
+    "Vary": "Origin",
+    "Access-Control-Allow-Origin": origin if origin in allowed else None,
+}

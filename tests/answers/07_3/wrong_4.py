@@ -1,0 +1,2 @@
+# word: dead, with a ready flag
+action = lambda alive, ready, since: "serve" if ready else "hold" if alive else "wait" if since < 60 else "restart"
