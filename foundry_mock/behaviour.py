@@ -136,7 +136,7 @@ class State:
         Raises ValueError or TypeError for what makes no sense, and then has changed nothing.
         """
         if not isinstance(settings, dict):
-            raise TypeError("settings must be an object")
+            raise TypeError("Settings must be a JSON object")
         faults = settings.get("faults", [])
         steps = [Step(**item) if isinstance(item, dict) else Step(item) for item in faults]
         behaviour = replace(self.behaviour, **{name: value for name, value in settings.items() if name != "faults"})

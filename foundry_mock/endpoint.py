@@ -65,78 +65,87 @@ class MockEndpoint:
         self.stop()
 
 
-def application(state: State) -> Starlette:
-    """The routes of 2.2.1 that the lessons use, and `/mock` to look at the mock and to change it."""
-    slots = Slots(state)
+class _Handlers:
+    """One method a route of 2.2.1, and `/mock` to look at the mock and to change it."""
 
-    async def models(_: Request) -> Response:
-        return JSONResponse({"data": [wire.model(state.behaviour.model)], "object": "list"})
+    def __init__(self, state: State) -> None:
+        self.state = state
+        self.slots = Slots(state)
 
-    async def one_model(request: Request) -> Response:
-        # The runtime does not decode a path, so a colon that comes as %3A is not found.
+    async def models(self, _: Request) -> Response:
+        return JSONResponse({"data": [wire.model(self.state.behaviour.model)], "object": "list"})
+
+    async def one_model(self, request: Request) -> Response:
+        # The runtime does not decode a path, so a colon that is sent as %3A is not found.
         name = request.scope["raw_path"].decode().rpartition("/")[2]
-        if name != state.behaviour.model:
+        if name != self.state.behaviour.model:
             return _refuse(wire.unknown_model(name))
         return JSONResponse(wire.model(name))
 
-    async def status(request: Request) -> Response:
+    async def status(self, request: Request) -> Response:
         address = f"http://{request.url.netloc}"
         return JSONResponse({"endpoints": [address], "modelCachePath": "", "pid": os.getpid()})
 
-    async def loaded(_: Request) -> Response:
-        return JSONResponse([state.behaviour.model] if state.loaded else [])
+    async def loaded(self, _: Request) -> Response:
+        return JSONResponse([self.state.behaviour.model] if self.state.loaded else [])
 
-    async def load(request: Request) -> Response:
-        if request.path_params["alias"] != state.behaviour.alias:
-            return _refuse(wire.unknown_model(request.path_params["alias"]))
-        before, state.loaded = state.loaded, True
-        return JSONResponse({"status": "already_loaded" if before else "loaded"})
+    async def load(self, request: Request) -> Response:
+        return self._set_loaded(request, loaded=True)
 
-    async def unload(request: Request) -> Response:
-        if request.path_params["alias"] != state.behaviour.alias:
-            return _refuse(wire.unknown_model(request.path_params["alias"]))
-        before, state.loaded = state.loaded, False
-        return JSONResponse({"status": "unloaded" if before else "not_loaded"})
+    async def unload(self, request: Request) -> Response:
+        return self._set_loaded(request, loaded=False)
 
-    async def chat(request: Request) -> ChatResponse:
-        return ChatResponse(state, slots, await request.body())
+    def _set_loaded(self, request: Request, *, loaded: bool) -> Response:
+        alias = request.path_params["alias"]
+        if alias != self.state.behaviour.alias:
+            return _refuse(wire.unknown_model(alias))
+        before, self.state.loaded = self.state.loaded, loaded
+        changed, unchanged = ("loaded", "already_loaded") if loaded else ("unloaded", "not_loaded")
+        return JSONResponse({"status": unchanged if before == loaded else changed})
 
-    async def embeddings(request: Request) -> Response:
+    async def chat(self, request: Request) -> ChatResponse:
+        return ChatResponse(self.state, self.slots, await request.body())
+
+    async def embeddings(self, request: Request) -> Response:
         try:
-            return JSONResponse(_embeddings(state, requests.embeddings(await request.body())))
+            return JSONResponse(_embeddings(self.state, requests.embeddings(await request.body())))
         except Refusal as refusal:
             return _refuse(refusal)
 
-    async def look(_: Request) -> Response:
-        return JSONResponse(state.as_json())
+    async def settings(self, _: Request) -> Response:
+        return JSONResponse(self.state.as_json())
 
-    async def change(request: Request) -> Response:
+    async def change_settings(self, request: Request) -> Response:
         try:
-            state.change(await request.json())
+            self.state.change(await request.json())
         except (ValueError, TypeError) as error:
             return _refuse(Refusal(400, str(error)))
-        slots.give()
-        return JSONResponse(state.as_json())
+        self.slots.give()
+        return JSONResponse(self.state.as_json())
 
-    async def nothing(request: Request, _: Exception) -> Response:
+    async def not_found(self, request: Request, _: Exception) -> Response:
         text = wire.no_route(request.method, request.url.path)
         return Response(text, 404, {"Connection": "close"})
 
+
+def application(state: State) -> Starlette:
+    """The mock as an ASGI application."""
+    handlers = _Handlers(state)
     routes = [
-        Route("/v1/models", models),
-        Route("/v1/models/{name}", one_model),
-        Route("/v1/chat/completions", chat, methods=["POST"]),
-        Route("/v1/embeddings", embeddings, methods=["POST"]),
-        Route("/status", status),
-        Route("/models/loaded", loaded),
-        Route("/models/load/{alias}", load),
-        Route("/models/unload/{alias}", unload),
-        Route("/mock", look),
-        Route("/mock", change, methods=["PUT"]),
+        Route("/v1/models", handlers.models),
+        Route("/v1/models/{name}", handlers.one_model),
+        Route("/v1/chat/completions", handlers.chat, methods=["POST"]),
+        Route("/v1/embeddings", handlers.embeddings, methods=["POST"]),
+        Route("/status", handlers.status),
+        Route("/models/loaded", handlers.loaded),
+        Route("/models/load/{alias}", handlers.load),
+        Route("/models/unload/{alias}", handlers.unload),
+        Route("/mock", handlers.settings),
+        Route("/mock", handlers.change_settings, methods=["PUT"]),
     ]
     for route in routes:
         route.methods = (route.methods or set()) - {"HEAD"}  # Starlette adds it to each GET; the runtime has none
-    return Starlette(routes=routes, exception_handlers={404: nothing, 405: nothing})
+    return Starlette(routes=routes, exception_handlers={404: handlers.not_found, 405: handlers.not_found})
 
 
 def _refuse(refusal: Refusal) -> Response:

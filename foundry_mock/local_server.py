@@ -27,7 +27,7 @@ class LocalServer:
         try:
             listener = _listen(self._port)
         except OSError as error:
-            raise OSError(error.errno, f"port {self._port} on 127.0.0.1 is taken; choose another one") from error
+            raise OSError(error.errno, f"Port {self._port} on 127.0.0.1 is taken. Fix: choose another port") from error
         # Without the date, the same request has the same answer to the byte. uvicorn's own log_config would set the
         # level to INFO for a moment, in which a server that is starting beside this one writes its lines.
         self._server = _Server(

@@ -1,4 +1,4 @@
-"""From an exception of the openai client to a LabError with a fix, and a way to meet errors on purpose."""
+"""From an exception of the openai client to a LabError with a fix, and a way to show errors on purpose."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ if TYPE_CHECKING:
 
 
 def explain(error: BaseException) -> LabError:
-    """The same failure as a LabError: what happened, and what mends it. A LabError is returned as it is.
+    """The same failure as a LabError: what happened, and its fix. A LabError is returned unchanged.
 
-    The endpoints' own words for overflow and for models that are not loaded are those of Foundry Local 2.2.1,
-    llama.cpp and vLLM; an error that is not known keeps its own first line.
+    It knows how Foundry Local 2.2.1, llama.cpp and vLLM report a full context window and a model that is not loaded.
+    Any other error keeps its own first line.
     """
     import openai
 
     if isinstance(error, LabError):
         return error
-    text = _said(error)
+    text = _message(error)
     if isinstance(error, openai.APITimeoutError):
         return EndpointError("The endpoint did not answer in time", fix="ask again, or give it a longer time-out")
     if isinstance(error, openai.APIConnectionError):
@@ -39,13 +39,15 @@ def explain(error: BaseException) -> LabError:
     if isinstance(error, openai.BadRequestError):
         return RequestError(f"The endpoint refuses the request ({text[:200]})", fix="change the value that it names")
     if isinstance(error, openai.InternalServerError):
-        return EndpointError("The endpoint failed inside", fix="ask again; if it stays so, restart python lab.py serve")
+        return EndpointError(
+            "The endpoint failed inside", fix="ask again; if it happens again, restart python lab.py serve"
+        )
     return LabError(f"{type(error).__name__}: {text[:200]}")
 
 
 def explain_text(text: str) -> LabError:
-    """An error that came as text inside a stream, which has no status."""
-    line = _tidy(text)
+    """The LabError for an error event inside a stream, which has a text but no status."""
+    line = _first_line(text)
     return _known(line) or EndpointError(f"The endpoint failed ({line[:200]})", fix="ask again")
 
 
@@ -61,15 +63,15 @@ def _known(text: str) -> LabError | None:
     return None
 
 
-def _said(error: BaseException) -> str:
-    """What the endpoint said, or else what the client says."""
+def _message(error: BaseException) -> str:
+    """The endpoint's own message, or else the client's."""
     body = getattr(error, "body", None)
-    said = body.get("message") if isinstance(body, dict) else None
-    return _tidy(str(said or error))
+    message = body.get("message") if isinstance(body, dict) else None
+    return _first_line(str(message or error))
 
 
-def _tidy(text: str) -> str:
-    """One line, without the place in its source that 2.2.1 puts in front."""
+def _first_line(text: str) -> str:
+    """The first line, without the source position that 2.2.1 puts in front."""
     line = (text.strip().splitlines() or [""])[0]
     return re.sub(r"\S+\.cc:\d+ [^)]*\) ", "", line)
 

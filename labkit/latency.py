@@ -1,7 +1,7 @@
-"""What a person feels while an answer comes, as numbers: TTFT, TPOT, gaps, tokens a second, goodput.
+"""How fast an answer feels, as numbers: TTFT, TPOT, gaps, tokens a second, goodput.
 
-Names and formulas are those of vLLM's `bench serve` and NVIDIA's AIPerf; where the two differ it is said. All times
-are seconds. A trace without text has no such numbers: the functions then return None or an empty list.
+Names and formulas are those of vLLM's `bench serve` and NVIDIA's AIPerf; the docstrings say where the two differ. All
+times are in seconds. For a trace without text the functions return None or an empty list.
 """
 
 from __future__ import annotations
@@ -38,8 +38,8 @@ def e2e(trace: Trace) -> float | None:
 def tpot(trace: Trace) -> float | None:
     """Time per output token after the first: (E2E - TTFT) / (tokens - 1). Source: vLLM.
 
-    AIPerf calls this number inter-token latency. Where the endpoint counts no tokens, chunks stand in for them
-    (`trace.counted` says which). None with fewer than two tokens.
+    AIPerf calls this number inter-token latency. If the endpoint counts no tokens, we count chunks instead
+    (see `trace.counted`). None with fewer than two tokens.
     """
     if len(trace.chunks) < 2 or trace.tokens < 2:
         return None
@@ -54,8 +54,8 @@ def gaps(trace: Trace) -> list[float]:
 def itl(trace: Trace) -> list[float]:
     """Inter-token latencies: the gaps, where each chunk brought one token. Source: vLLM.
 
-    Empty where it is not so: a chunk of several tokens says nothing about the time between them. One token without
-    text of its own, the end marker for example, is allowed for.
+    Empty otherwise: a chunk of several tokens says nothing about the time between them. One token without text of
+    its own, for example the end marker, is allowed.
     """
     return gaps(trace) if abs(trace.tokens - len(trace.chunks)) <= 1 else []
 
@@ -88,7 +88,7 @@ class SLO:
     itl: float = 0.05
 
     def met(self, trace: Trace) -> bool:
-        """Whether an answer came to its end and kept both."""
+        """Whether the answer is complete and met both limits."""
         first, between = ttft(trace), gaps(trace)
         if trace.ended not in DONE or first is None:
             return False
@@ -97,7 +97,7 @@ class SLO:
 
 @dataclass(frozen=True)
 class Run:
-    """What `measure` saw: a trace for each answer, failures and stops among them, warm-up apart."""
+    """The result of `measure`: a trace for each answer, also the failed and stopped ones; the warm-up is apart."""
 
     traces: list[Trace]
     warmup: list[Trace]
@@ -106,7 +106,7 @@ class Run:
 
     @property
     def done(self) -> list[Trace]:
-        """The answers that came to their end."""
+        """The complete answers."""
         return [trace for trace in self.traces if trace.ended in DONE]
 
     @property
@@ -115,7 +115,7 @@ class Run:
         return sum(trace.tokens for trace in self.traces) / self.seconds
 
     def values(self, metric: Callable[[Trace], float | None]) -> list[float]:
-        """One number for each answer that came to its end and has it."""
+        """The metric of each complete answer that has it."""
         return [value for trace in self.done if (value := metric(trace)) is not None]
 
 
@@ -126,7 +126,7 @@ def goodput(run: Run, slo: SLO) -> float:
 
 @dataclass
 class _Work:
-    """What the workers of one measurement share."""
+    """The shared state of one measurement's workers."""
 
     jobs: list[tuple[int, str | Sequence[Message]]]
     traces: dict[int, Trace] = field(default_factory=dict)
@@ -144,8 +144,8 @@ async def measure(
 ) -> Run:
     """Ask `n` times, `concurrency` at once, taking the prompts in turn; `options` go to the endpoint.
 
-    `warmup` requests go first and are kept apart. An answer that fails is a trace like the others, with its
-    `ended` and `error`. `say` is told how many are done. Raises ValueError for counts that make no sense.
+    `warmup` requests are sent first and kept apart. An answer that fails is a trace like the others, with its
+    `ended` and `error`. `say(done, n)` reports progress. Raises ValueError for counts that make no sense.
     """
     if n < 1 or concurrency < 1 or warmup < 0 or not prompts:
         raise ValueError("measure needs at least one prompt, n and concurrency of at least 1, and warmup of at least 0")
@@ -173,5 +173,5 @@ async def _one(connection: Connection, prompt: str | Sequence[Message], options:
         async for _ in answer:
             pass
     except LabError:
-        return answer.trace  # how it failed stands in the trace
+        return answer.trace  # the trace says how it failed
     return answer.trace

@@ -1,8 +1,8 @@
-"""stream(): one answer as typed events, closed upstream in every case, with a record of when what came.
+"""stream(): one answer as typed events, closed at the endpoint in every case, with a record of the times.
 
 The wire format is that of the OpenAI API: server-sent events (WHATWG HTML, section 9.2), each `data:` a chunk as
 JSON, the last one `[DONE]`. Chunks are read as plain dictionaries, so that a dialect with more fields, or fewer,
-is the same to us.
+is read in the same way.
 """
 
 from __future__ import annotations
@@ -33,11 +33,12 @@ if TYPE_CHECKING:
     Message = Mapping[str, Any]
 
 
-# For observers: each answer that ends is a record at level INFO, with `connection` and `trace`, never with its text.
+# For observers: each answer that ends is a log record at level INFO with the attributes `connection` and `trace`. It
+# never contains the text of a message. Example: logging.getLogger("labkit.answers").addHandler(handler).
 ANSWERS = logging.getLogger("labkit.answers")
-# As long as the connection waits for bytes: a local model may need long for a long prompt.
+# Seconds without an event before an answer counts as timed out. A local model needs long for a long prompt.
 SILENCE = 120.0
-# As long as a body may take to end after [DONE] before its connection is given up.
+# Seconds that a body may take to end after [DONE]; after that its connection is not used again.
 REST = 0.1
 _LINE_END = re.compile(rb"\r\n|\n|\r")
 
@@ -53,7 +54,7 @@ class _Lines:
         self._begun = False
 
     def feed(self, data: bytes) -> list[str]:
-        """The lines that are whole now, without their ends; `b""` says that nothing follows."""
+        """The lines that are complete now, without their ends; `b""` means the end of the body."""
         self._rest += data
         if not self._begun and len(self._rest) >= 3:
             self._begun, self._rest = True, self._rest.removeprefix(b"\xef\xbb\xbf")
@@ -72,7 +73,7 @@ class _Reader:
     def __init__(self, connection: Connection, silence: float) -> None:
         self.connection = connection
         self.silence = silence
-        self.heard = 0.0
+        self.last_event = 0.0
         self.trace = Trace()
         self.lines = _Lines()
         self.data: list[str] = []
@@ -81,21 +82,21 @@ class _Reader:
         self.finish = ""
 
     def start(self) -> None:
-        """Note that the request goes out."""
-        self.trace.request = self.heard = time.perf_counter()
+        """Note the time of the request."""
+        self.trace.request = self.last_event = time.perf_counter()
 
     def headers(self) -> None:
-        """Note that status and headers are here."""
+        """Note the time of the status and headers."""
         self.trace.headers = time.perf_counter()
 
-    def now(self) -> float:
+    def elapsed(self) -> float:
         """Seconds since the request."""
         return time.perf_counter() - self.trace.request
 
     def read(self, data: bytes) -> Iterator[Event]:
-        """The events in a piece of the body, which may begin and end anywhere. `b""` says that nothing follows."""
+        """The events in a piece of the body, which may begin and end anywhere. `b""` means the end of the body."""
         for line in self.lines.feed(data):
-            if self.done:  # nothing counts after [DONE]
+            if self.done:  # ignore everything after [DONE]
                 return
             if line.startswith("data:"):
                 self.data.append(line[5:].removeprefix(" "))
@@ -111,60 +112,60 @@ class _Reader:
 
         Foundry Local sends comments while it is silent, which keep the transport's own time-out from ever firing.
         """
-        if time.perf_counter() - self.heard > self.silence:
+        if time.perf_counter() - self.last_event > self.silence:
             raise TimeoutError
 
     def _read_event(self, data: str) -> Iterator[Event]:
         if not data.strip():  # a keep-alive of some gateways
             return self._check_silence()
-        self.heard = time.perf_counter()
+        self.last_event = time.perf_counter()
         if data.strip() == "[DONE]":
             self.done = True
             return None
         chunk = json.loads(data)
         if error := chunk.get("error"):
-            raise _in_stream(error)
+            raise _error_event(error)
         for choice in chunk.get("choices") or ():
             if text := (choice.get("delta") or {}).get("content"):
                 kind = Text if self.parts else FirstToken
                 self.parts.append(text)
                 self.trace.chunks.append(time.perf_counter())
-                yield kind(self.now(), text)
-                self.heard = time.perf_counter()  # the time that the reader took is not the endpoint's silence
+                yield kind(self.elapsed(), text)
+                self.last_event = time.perf_counter()  # the consumer's time is not the endpoint's silence
             if reason := choice.get("finish_reason"):
                 self.finish = reason
         if usage := chunk.get("usage"):
             self.trace.prompt_tokens = usage.get("prompt_tokens")
             self.trace.completion_tokens = usage.get("completion_tokens")
-            yield Usage(self.now(), "", usage.get("prompt_tokens") or 0, usage.get("completion_tokens") or 0)
-            self.heard = time.perf_counter()
+            yield Usage(self.elapsed(), "", usage.get("prompt_tokens") or 0, usage.get("completion_tokens") or 0)
+            self.last_event = time.perf_counter()
 
-    def last(self) -> Finish:
-        """The last event of a stream that was read to its end. Raises StreamError where that came too early."""
+    def finished(self) -> Finish:
+        """The last event of a stream that was read to its end. Raises StreamError if it ended too early."""
         if not (self.done and self.finish):
             missing = "[DONE]" if self.finish else "a reason for its end"
             raise StreamError(f"The answer broke off: the stream ended without {missing}", fix="ask again")
         self.trace.ended = End.LENGTH if self.finish == "length" else End.FINISHED
-        return Finish(self.now(), "", self.finish)
+        return Finish(self.elapsed(), "", self.finish)
 
     @contextmanager
     def watch(self) -> Iterator[None]:
-        """Note how the stream ended; errors of the client come out as labkit's."""
+        """Note how the stream ended; translate errors of the client into labkit's."""
         try:
             yield
         except (GeneratorExit, asyncio.CancelledError, KeyboardInterrupt):
-            if not (self.done and self.finish):  # else it was whole, and `last` has said how it ended
+            if not (self.done and self.finish):  # otherwise it was complete, and `finished` has noted how it ended
                 self.trace.ended = End.STOPPED
             raise
         except Exception as error:
-            self.trace.error, self.trace.ended = self._judge(error)
+            self.trace.error, self.trace.ended = self._translate(error)
             raise self.trace.error from error
         finally:
             self.trace.end = time.perf_counter()
             ANSWERS.info("an answer ended", extra={"connection": self.connection, "trace": self.trace})
 
-    def _judge(self, error: Exception) -> tuple[LabError, End]:
-        """An error in labkit's words, and what it means for the answer."""
+    def _translate(self, error: Exception) -> tuple[LabError, End]:
+        """The same error as a LabError, and how the answer ended."""
         if isinstance(error.__cause__, httpx2.ConnectTimeout):
             fix = "see whether it still runs, and check its address"
             return EndpointError("The endpoint cannot be reached", fix=fix), End.TIMED_OUT
@@ -181,17 +182,22 @@ class _Reader:
 
 @runtime_checkable
 class Streams(Protocol):
-    """What chooses a connection by itself, as a Router does."""
+    """An object that chooses a connection itself, for example a Router."""
 
     def stream(self, messages: str | Sequence[Message], **options: Any) -> Answer:
         """One answer to a question or a conversation."""
 
 
 class Answer:
-    """One answer under way: loop over it with `async for`, once. `text` and `trace` grow as it comes.
+    """One answer that is being read: loop over it with `async for`, once. `text` and `trace` grow meanwhile.
 
-    Leaving the loop, cancelling the task or interrupting the cell closes the stream upstream; `async with` does it
-    at the end of a block. After an error the partial text is still in `text`.
+    Leaving the loop, cancelling the task or interrupting the cell closes the stream at the endpoint soon after;
+    `async with` has closed it when its block ends. After an error the partial text is still in `text`.
+
+        async with labkit.stream(lab, "Count to 500.") as answer:
+            async for event in answer:
+                break
+        print(answer.trace.ended)  # stopped
     """
 
     def __init__(self, connection: Connection, request: dict[str, Any]) -> None:
@@ -204,20 +210,20 @@ class Answer:
 
     @property
     def text(self) -> str:
-        """What has come so far."""
+        """The text so far."""
         return "".join(self._reader.parts)
 
     @property
     def trace(self) -> Trace:
-        """When what came."""
+        """The times of the request, the headers and each chunk."""
         return self._reader.trace
 
     def __aiter__(self) -> AsyncIterator[Event]:
         if self._events is not None:
             raise RuntimeError("An answer can be read once; ask again for another")
         events = self._read()
-        # Weak, so that leaving the loop drops the last reference, which closes the stream a moment later. In an
-        # `async with` block it is kept, and closed at the end of the block.
+        # A weak reference: leaving the loop drops the last strong one, which closes the stream a moment later. In an
+        # `async with` block we keep a strong one, and close the stream at the end of the block.
         self._events = weakref.ref(events)
         self._open = events if self._in_block else None
         return events
@@ -228,7 +234,7 @@ class Answer:
         reader.start()
         try:
             with reader.watch():
-                async with create(**_sent(self._request)) as response:
+                async with create(**_with_timeout(self._request)) as response:
                     reader.headers()
                     async with aclosing(response.iter_bytes()) as body:
                         async for data in body:
@@ -238,14 +244,14 @@ class Answer:
                                 break
                         for event in reader.read(b""):
                             yield event
-                        yield reader.last()
+                        yield reader.finished()
                         await _drain(body)
         except LabError as error:
-            yield Failure(reader.now(), "", error)
+            yield Failure(reader.elapsed(), "", error)
             raise
 
     async def aclose(self) -> None:
-        """Close the stream upstream; does nothing when it has ended or was never begun."""
+        """Close the stream at the endpoint; does nothing if it has ended or was never started."""
         events = self._events() if self._events else None
         if events is not None:
             await events.aclose()
@@ -273,22 +279,22 @@ def stream(connection: Connection | Streams, messages: str | Sequence[Message], 
 
 
 def stream_sync(connection: Connection, messages: str | Sequence[Message], **options: Any) -> Iterator[Event]:
-    """The same for plain scripts: a generator of the same events, which closes the stream when it is left."""
+    """`stream` for plain scripts: a generator of the same events, which closes the stream when you leave the loop."""
     request = _request(connection, messages, options)
     reader = _Reader(connection, _silence(request))
     create = connection.client.chat.completions.with_streaming_response.create
     reader.start()
     try:
-        with reader.watch(), create(**_sent(request)) as response:
+        with reader.watch(), create(**_with_timeout(request)) as response:
             reader.headers()
             for data in response.iter_bytes():
                 yield from reader.read(data)
                 if reader.done:
                     break
             yield from reader.read(b"")
-            yield reader.last()
+            yield reader.finished()
     except LabError as error:
-        yield Failure(reader.now(), "", error)
+        yield Failure(reader.elapsed(), "", error)
         raise
 
 
@@ -307,20 +313,20 @@ def _request(connection: Connection, messages: str | Sequence[Message], options:
 
 
 def _silence(request: dict[str, Any]) -> float:
-    """How many seconds without news are too many: the request's own `timeout`, else the connection's."""
-    asked = request.get("timeout")
-    return float(asked) if isinstance(asked, int | float) else SILENCE
+    """Seconds without an event before the answer times out: the request's own `timeout`, else SILENCE."""
+    timeout = request.get("timeout")
+    return float(timeout) if isinstance(timeout, int | float) else SILENCE
 
 
-def _sent(request: dict[str, Any]) -> dict[str, Any]:
-    """The request with a `timeout` in seconds that is for silence alone: connecting may not take longer for it."""
-    asked = request.get("timeout")
-    if not isinstance(asked, int | float):
+def _with_timeout(request: dict[str, Any]) -> dict[str, Any]:
+    """The request with a `timeout` for silence only: a longer one does not make connecting wait longer."""
+    timeout = request.get("timeout")
+    if not isinstance(timeout, int | float):
         return request
-    return request | {"timeout": openai.Timeout(asked, connect=min(asked, TIMEOUT.connect or asked))}
+    return request | {"timeout": openai.Timeout(timeout, connect=min(timeout, TIMEOUT.connect or timeout))}
 
 
-def _in_stream(error: Any) -> LabError:
+def _error_event(error: Any) -> LabError:
     """An error event inside a stream that began with status 200, as Foundry Local sends it for overflow."""
-    said = error.get("message") if isinstance(error, dict) else None
-    return explain_text(str(said or error))
+    message = error.get("message") if isinstance(error, dict) else None
+    return explain_text(str(message or error))

@@ -1,4 +1,4 @@
-"""From the openai client's exceptions to sentences with a fix; and meeting errors on purpose."""
+"""Exceptions of the openai client become sentences with a fix; `expect` shows errors on purpose."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 HELLO: list[ChatCompletionMessageParam] = [{"role": "user", "content": "Hi"}]
 
 
-def failure(mock: MockEndpoint, *, model: str | None = None, stream: bool = False, seconds: float = 3) -> LabError:
+def failure(mock: MockEndpoint, *, model: str | None = None, stream: bool = False, seconds: float = 20) -> LabError:
     """How one request at the mock fails, explained."""
     with openai.OpenAI(base_url=mock.base_url, api_key="x", timeout=seconds, max_retries=0) as client:
 
@@ -40,16 +40,16 @@ def failure(mock: MockEndpoint, *, model: str | None = None, stream: bool = Fals
     ],
 )
 @pytest.mark.parametrize("stream", [False, True])
-def test_faults_have_a_cure(fault: Fault, kind: type[LabError], words: str, stream: bool) -> None:
+def test_each_fault_has_a_fix(fault: Fault, kind: type[LabError], words: str, stream: bool) -> None:
     with MockEndpoint(Behaviour(first_token=0)) as mock:
         mock.fail(Step(fault, retry_after=2))
-        told = failure(mock, stream=stream, seconds=0.5)
+        told = failure(mock, stream=stream, seconds=0.3 if fault is Fault.HANG_FIRST else 20)
     assert type(told) is kind
     assert words in str(told)
     assert told.fix
 
 
-def test_a_wrong_name_and_a_model_that_is_not_loaded() -> None:
+def test_a_wrong_model_name_differs_from_an_unloaded_model() -> None:
     with MockEndpoint() as mock:
         wrong = failure(mock, model="mock-model")
         mock.state.loaded = False
@@ -59,18 +59,18 @@ def test_a_wrong_name_and_a_model_that_is_not_loaded() -> None:
     assert "not loaded" in unloaded.message
 
 
-def test_nobody_there(closed_port: int) -> None:
+def test_a_closed_port_says_how_to_start_the_server(closed_port: int) -> None:
     mock = MockEndpoint()
     mock.base_url = f"http://127.0.0.1:{closed_port}/v1"
     assert "python lab.py serve" in str(failure(mock))
 
 
-def test_an_error_of_our_own_stays_as_it_is() -> None:
+def test_a_lab_error_is_returned_unchanged() -> None:
     error = ModelError("gone", fix="look")
     assert explain(error) is error
 
 
-def test_what_is_not_known_keeps_its_first_line() -> None:
+def test_an_unknown_error_keeps_its_first_line() -> None:
     assert str(explain(ValueError("first\nsecond"))) == "ValueError: first"
 
 
@@ -85,6 +85,6 @@ def test_expect_fails_when_nothing_goes_wrong() -> None:
         pass
 
 
-def test_expect_lets_another_kind_through() -> None:
+def test_expect_does_not_catch_another_kind() -> None:
     with pytest.raises(KeyError), expect(ValueError):
         raise KeyError("other")
