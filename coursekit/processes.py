@@ -1,4 +1,4 @@
-"""Child processes: started in a `with` block, asked to end at its end, and killed when they do not."""
+"""Child processes that end with a `with` block, and signal handlers that are put back at its end."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import subprocess
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
 # Windows: so that Ctrl-Break reaches the child alone.
 _OWN_GROUP = getattr(subprocess, "CREATE_NEW_PROCESS_GROUP", 0)
@@ -36,3 +36,18 @@ def end(process: subprocess.Popen[Any], seconds: float = 15) -> int:
         except subprocess.TimeoutExpired:
             process.kill()
     return process.wait()
+
+
+@contextlib.contextmanager
+def signal_handler(handler: Callable[..., Any] | signal.Handlers, *names: str) -> Iterator[None]:
+    """Handle signals with `handler` until the block ends; names that this system does not have are left out.
+
+    Raises ValueError outside the main thread, as signal.signal does.
+    """
+    numbers = [getattr(signal, name) for name in names if hasattr(signal, name)]
+    before = {number: signal.signal(number, handler) for number in numbers}
+    try:
+        yield
+    finally:
+        for number, old in before.items():
+            signal.signal(number, old)

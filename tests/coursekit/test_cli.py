@@ -18,7 +18,7 @@ import nbformat
 import openai
 import pytest
 
-from coursekit import arguments, cli, copies, foreground, jupyter, ports
+from coursekit import cli, copies, jupyter, ports, serving
 from coursekit.webgpu import npm, pages
 from foundry_mock import MockEndpoint
 from labkit import endpoints
@@ -141,12 +141,12 @@ def test_pages_take_another_port_where_theirs_is_taken(with_packages: Path) -> N
     """Unless one was asked for."""
     with contextlib.ExitStack() as stack:
         with contextlib.suppress(OSError):  # somebody else has it already: as good
-            stack.enter_context(socket.create_server(("127.0.0.1", arguments.PAGES_PORT)))
+            stack.enter_context(socket.create_server(("127.0.0.1", serving.PAGES_PORT)))
         process = stack.enter_context(start("webgpu", "--no-browser", cache=with_packages))
         assert process.stdout
         process.stdout.readline()
         address = process.stdout.readline().strip()
-        assert address != f"http://127.0.0.1:{arguments.PAGES_PORT}"
+        assert address != f"http://127.0.0.1:{serving.PAGES_PORT}"
         assert httpx2.get(address, trust_env=False).status_code == 200
 
 
@@ -162,15 +162,38 @@ def test_pages_without_what_they_need(own_cache: Path, closed_port: int) -> None
     assert not list(own_cache.rglob("*.mjs"))
 
 
-def test_help_has_every_command(capsys: pytest.CaptureFixture[str]) -> None:
-    """With a line about each."""
-    with pytest.raises(SystemExit) as caught:
-        cli.main(["--help"])
-    assert caught.value.code == 0
-    shown = capsys.readouterr().out.split("commands:")[1]
-    assert {"serve", "test", "kernel", "reset", "export", "webgpu"} <= {
-        line.split()[0] for line in shown.splitlines() if line.strip()
-    }
+def test_help_has_a_line_about_every_command(capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["--help"]) == 0
+    shown = capsys.readouterr().out
+    assert len(cli.lab.commands) == 14
+    for name, command in cli.lab.commands.items():
+        assert command.help
+        assert f"  {name} " in shown
+        assert cli.main([name, "--help"]) == 0
+        assert f"Usage: lab.py {name}" in capsys.readouterr().out
+    assert cli.LAST_LINE in " ".join(shown.split())
+
+
+@pytest.mark.parametrize(
+    ("words", "expected"),
+    [
+        (["--port", "9", "doctor"], "'doctor' has no option --port"),
+        (["--no-browser", "serve"], "'serve' has no option --no-browser"),
+        (["chat", "--prot", "9"], "--prot"),
+        (["chat", "--port", "nine"], "nine"),
+        (["chatt"], "chatt"),
+        (["reset"], "NN"),
+        (["backup", "--check", "a", "--restore", "b"], "--check and --restore"),
+    ],
+)
+def test_a_wrong_command_line_is_one_line(words: list[str], expected: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(words) == 2
+    shown = capsys.readouterr()
+    assert shown.out == ""
+    [line] = shown.err.splitlines()
+    assert line.startswith("lab.py: ")
+    assert expected in line.partition(" Fix: ")[0]
+    assert "--help" in line.partition(" Fix: ")[2]
 
 
 @pytest.mark.parametrize(
@@ -216,14 +239,18 @@ def test_path_that_cannot_be_is_one_line_with_its_cure(
 
 
 @pytest.mark.parametrize("command", ["serve", "chat", "webgpu", "openwebui"])
-def test_options_may_stand_before_the_command_or_after_it(command: str) -> None:
-    """They are not forgotten on the way to it."""
-    told = ["--port", "9", *([] if command == "serve" else ["--no-browser"])]
-    for words in ([*told, command], [command, *told]):
-        options = arguments.parser().parse_args(words)
-        assert (options.command, options.port, options.no_browser) == (command, 9, command != "serve")
-    options = arguments.parser().parse_args([command])
-    assert (options.port, options.no_browser) == (None, False)
+def test_options_may_be_before_the_command_or_after_it(monkeypatch: pytest.MonkeyPatch, command: str) -> None:
+    received: list[tuple[int | None, bool]] = []
+
+    def run(port: int | None, *_: str, no_browser: bool = False, **__: bool) -> int:
+        received.append((port, no_browser))
+        return 0
+
+    monkeypatch.setattr(serving, command, run)
+    options = ["--port", "9", *([] if command == "serve" else ["--no-browser"])]
+    for words in ([*options, command], [command, *options], [command]):
+        assert cli.main(words) == 0
+    assert received == [(9, command != "serve")] * 2 + [(None, False)]
 
 
 def test_ctrl_c_gets_through_while_the_workbook_is_open(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -244,10 +271,11 @@ def test_ctrl_c_gets_through_while_the_workbook_is_open(monkeypatch: pytest.Monk
     monkeypatch.setattr(jupyter, "jupyterlab", lambda *_: contextlib.nullcontext((process, "http://127.0.0.1/{name}")))
     monkeypatch.setattr(jupyter, "wait_until_up", lambda *_: None)
     monkeypatch.setattr(copies, "refresh", list)
-    monkeypatch.setattr(foreground, "_endpoint", contextlib.nullcontext)
-    monkeypatch.setattr(signal, "signal", lambda *_: None)  # it would be set for all that is tested after this
+    monkeypatch.setattr(serving, "_endpoint", contextlib.nullcontext)
+    before = signal.getsignal(signal.SIGTERM)
     assert cli.main(["--no-browser"]) == 0
     assert process.asked == 2
+    assert signal.getsignal(signal.SIGTERM) is before
 
 
 def test_reset_gives_a_fresh_copy(tmp_path: Path) -> None:

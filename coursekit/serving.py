@@ -10,34 +10,37 @@ import sys
 import time
 from typing import TYPE_CHECKING
 
-from coursekit.arguments import CHAT_PORT, JUPYTER_PORT, PAGES_PORT, WEBUI_PORT
+from coursekit.processes import signal_handler
 
 if TYPE_CHECKING:
-    import argparse
     from collections.abc import Iterator
 
     from labkit.connection import Connection
     from labkit.settings import Settings
 
+CHAT_PORT = 8080
+PAGES_PORT = 5173
+WEBUI_PORT = 3000
+JUPYTER_PORT = 8888
 QUESTION = "Why is the sky blue?"
 EVERYWHERE = ("0.0.0.0", "::")
 
 
-def open_workbook(options: argparse.Namespace) -> int:
+def open_workbook(port: int | None, *, no_browser: bool) -> int:
     """Start the endpoint, show one answer, open JupyterLab at notebook 01; ends with Ctrl-C or with JupyterLab."""
     from coursekit import copies, jupyter, ports
     from labkit.settings import Settings
 
     settings = Settings.from_environment()
-    port = ports.pick(options.port, JUPYTER_PORT)
+    port = ports.pick(port, JUPYTER_PORT)
     for offer in copies.refresh():
         print(offer)
     log = settings.cache / "jupyterlab.log"
-    with _until_told(), _endpoint(settings), jupyter.jupyterlab(port, log) as (process, address):
+    with _until_signal(), _endpoint(settings), jupyter.jupyterlab(port, log) as (process, address):
         jupyter.wait_until_up(process, address, log)
         address = address.format(name=copies.lessons()[0].copy.name)
         print(f"\nThe workbook is open at\n  {address}\nEnd it with Ctrl-C here.", flush=True)
-        if not options.no_browser:
+        if not no_browser:
             import webbrowser
 
             webbrowser.open(address)
@@ -46,18 +49,18 @@ def open_workbook(options: argparse.Namespace) -> int:
     return 0
 
 
-def serve(options: argparse.Namespace) -> int:
+def serve(port: int | None, *, mock: bool) -> int:
     """Run the endpoint in the foreground; the first line on stdout is `READY <base_url> <model id>`."""
     from coursekit import ports
     from labkit import endpoints, foundry
     from labkit.settings import Settings
 
     settings = Settings.from_environment()
-    port = ports.pick(options.port, foundry.PORT)
-    if options.mock:
-        return _serve_mock(port)
-    with _until_told(), contextlib.redirect_stdout(sys.stderr):
-        running = foundry.start(settings.cache, settings.model, port=port, spare=options.port is None)
+    chosen = ports.pick(port, foundry.PORT)
+    if mock:
+        return _serve_mock(chosen)
+    with _until_signal(), contextlib.redirect_stdout(sys.stderr):
+        running = foundry.start(settings.cache, settings.model, port=chosen, spare=port is None)
         try:
             with endpoints.publish(settings.cache, running.base_url, running.model):
                 print(f"READY {running.base_url} {running.model}", file=sys.__stdout__, flush=True)
@@ -72,32 +75,32 @@ def _serve_mock(port: int) -> int:
     """The mock in the foreground. It is not published: nobody gets it who did not ask for it."""
     from foundry_mock import MockEndpoint
 
-    with _until_told(), MockEndpoint(port=port) as mock:
+    with _until_signal(), MockEndpoint(port=port) as mock:
         print(f"READY {mock.base_url} {mock.model}", flush=True)
         mock.wait()
     return 0
 
 
-def chat(options: argparse.Namespace) -> int:
+def chat(port: int | None, host: str, *, no_browser: bool) -> int:
     """Run the chat application until Ctrl-C."""
     from coursekit import ports
     from coursekit.copies import ROOT
 
     folder = ROOT / "apps" / "chat"
-    port = ports.pick(options.port, CHAT_PORT, options.host)
+    port = ports.pick(port, CHAT_PORT, host)
     command = [sys.executable, "-m", "chainlit", "run", str(folder / "app.py")]
-    command += ["--host", options.host, "--port", str(port), *(["--headless"] if options.no_browser else [])]
+    command += ["--host", host, "--port", str(port), *(["--headless"] if no_browser else [])]
     environ = os.environ | {"CHAINLIT_APP_ROOT": str(folder)}
-    own = options.host if options.host not in EVERYWHERE else "127.0.0.1"
+    own = host if host not in EVERYWHERE else "127.0.0.1"
     named = f"[{own}]" if ":" in own else own
     print(f"The chat starts, at\n  http://{named}:{port}\nEnd it with Ctrl-C here.", flush=True)
     if os.name != "nt":
         os.execve(sys.executable, command, environ)  # so that whoever ends this process ends the app
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the app too, which ends in good order
-    return subprocess.run(command, env=environ, check=False).returncode
+    with signal_handler(signal.SIG_IGN, "SIGINT"):  # Ctrl-C reaches the app too, which shuts down by itself
+        return subprocess.run(command, env=environ, check=False).returncode
 
 
-def webgpu(options: argparse.Namespace) -> int:
+def webgpu(port: int | None, *, no_browser: bool) -> int:
     """Serve the pages of apps/webgpu until Ctrl-C."""
     from coursekit import ports
     from coursekit.webgpu import pages
@@ -105,12 +108,12 @@ def webgpu(options: argparse.Namespace) -> int:
     from labkit.settings import Settings
 
     settings = Settings.from_environment()
-    port = ports.pick(options.port, PAGES_PORT)
-    with _until_told():
+    port = ports.pick(port, PAGES_PORT)
+    with _until_signal():
         server = pages.serve(FOLDER, settings.cache, port)
         address = server.start()
         print(f"The pages are at\n  {address}\nEnd them with Ctrl-C here.", flush=True)
-        if not options.no_browser:
+        if not no_browser:
             import webbrowser
 
             webbrowser.open(address)
@@ -121,7 +124,7 @@ def webgpu(options: argparse.Namespace) -> int:
     return 0
 
 
-def openwebui(options: argparse.Namespace) -> int:
+def openwebui(port: int | None, *, no_browser: bool, slim: bool) -> int:
     """Set Open WebUI up, and run it beside an endpoint until Ctrl-C."""
     from coursekit import open_webui as webui
     from coursekit import ports
@@ -130,9 +133,9 @@ def openwebui(options: argparse.Namespace) -> int:
     from labkit.settings import Settings
 
     cache = Settings.from_environment().cache
-    port = ports.pick(options.port, WEBUI_PORT)
-    kind = webui.SLIM if options.slim else webui.FULL
-    with _until_told(), contextlib.ExitStack() as stack:
+    port = ports.pick(port, WEBUI_PORT)
+    kind = webui.SLIM if slim else webui.FULL
+    with _until_signal(), contextlib.ExitStack() as stack:
         python = webui.install(cache, kind)
         lab = stack.enter_context(connect(port=ports.pick(None, foundry.PORT)))
         if lab.source is Source.IN_PROCESS:
@@ -140,7 +143,7 @@ def openwebui(options: argparse.Namespace) -> int:
         server = stack.enter_context(webui.running(python, lab, cache, port, kind))
         print(f"Open WebUI was ready after {server.seconds:.0f} s, at\n  {server.address}", flush=True)
         print("End it with Ctrl-C here.", flush=True)
-        if not options.no_browser:
+        if not no_browser:
             import webbrowser
 
             webbrowser.open(server.address)
@@ -179,13 +182,10 @@ def _first_answer(lab: Connection) -> None:
 
 
 @contextlib.contextmanager
-def _until_told() -> Iterator[None]:
-    """Run a block until Ctrl-C, SIGTERM or (Windows) SIGBREAK, all of which then end it in good order."""
-    numbers = [getattr(signal, name) for name in ("SIGTERM", "SIGBREAK") if hasattr(signal, name)]
-    before = {number: signal.signal(number, signal.default_int_handler) for number in numbers}
-    try:
-        with contextlib.suppress(KeyboardInterrupt):
-            yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
+def _until_signal() -> Iterator[None]:
+    """Run a block until Ctrl-C, SIGTERM or (Windows) SIGBREAK; each of them then runs the block's cleanup."""
+    with (
+        signal_handler(signal.default_int_handler, "SIGTERM", "SIGBREAK"),
+        contextlib.suppress(KeyboardInterrupt),
+    ):
+        yield
