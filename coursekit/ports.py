@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import socket
 import sys
+from pathlib import Path
 
 import psutil
 
@@ -45,7 +46,8 @@ def holder(port: int) -> str:
 def _is_own(process: psutil.Process) -> bool:
     """Whether a program runs on this very environment's Python."""
     try:
-        return bool(process.cmdline()[:1] == [sys.executable])
+        command = process.cmdline()
+        return bool(command) and Path(process.cwd(), command[0]) == Path(sys.executable)  # it may be a relative path
     except psutil.Error:
         return False
 
