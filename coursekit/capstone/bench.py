@@ -7,16 +7,16 @@ import contextlib
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from coursekit.capstone import page
 from coursekit.capstone.judge import complaint, short
 from coursekit.capstone.verdict import DrillError
+from coursekit.chainlit_client import PageError, open_page
 from foundry_mock import Behaviour, MockEndpoint
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable
 
     from coursekit.capstone.app import App
-    from coursekit.capstone.page import Page
+    from coursekit.chainlit_client import Page
 
 # The window of the smallest model of the course.
 WINDOW = 2048
@@ -75,18 +75,18 @@ class Bench:
 
     def visit(self) -> contextlib.AbstractAsyncContextManager[Page]:
         """A tab of its own."""
-        return page.visit(self.app.url, self.limits.answer)
+        return open_page(self.app.url, self.limits.answer)
 
     async def under_way(self, tab: Page, mock: MockEndpoint) -> bool:
         """Ask for a long answer, and wait until the endpoint is at it; returns whether its first words are shown."""
         await tab.say(LONG)
         await tab.until(lambda: mock.counters.running, self.limits.answer, "the endpoint was not asked")
-        with contextlib.suppress(DrillError):  # an app that does not stream shows nothing yet
+        with contextlib.suppress(PageError):  # an app that does not stream shows nothing yet
             await tab.until(lambda: WORDS in tab.text, _FIRST_WORDS, "")
         return WORDS in tab.text
 
     async def free(self, tab: Page, mock: MockEndpoint, otherwise: str) -> None:
-        """Wait until the endpoint has no answer under way. Raises DrillError."""
+        """Wait until the endpoint has no answer under way. Raises PageError."""
 
         def idle() -> bool:
             return mock.counters.running + mock.counters.waiting == 0
@@ -94,10 +94,10 @@ class Bench:
         await tab.until(idle, self.limits.ended, f"{otherwise}: the endpoint's running answers did not fall to zero")
 
     async def complains(self, tab: Page, partial: str = "") -> str:
-        """Wait for the end of a question that went wrong; returns what the page says. Raises DrillError."""
+        """Wait for the end of a question that went wrong; returns what the page says. Raises DrillError, PageError."""
         await tab.settled(self.limits.complaint)
         if partial and partial not in tab.text:
             raise DrillError(f"the part of the answer that had come is gone; the page shows: {short(tab.text)!r}")
-        if missing := complaint(tab.shown, partial, tab.buttons):
+        if missing := complaint(tab.replies, partial, len(tab.new_actions)):
             raise DrillError(missing)
         return short(tab.text.replace(partial, " ") if partial else tab.text)

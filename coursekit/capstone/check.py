@@ -18,6 +18,7 @@ from coursekit.capstone.drills import WORKING
 from coursekit.capstone.faults import FAULTS
 from coursekit.capstone.keeping import KEEPING
 from coursekit.capstone.verdict import DrillError, Result, Verdict
+from coursekit.chainlit_client import PageError
 from coursekit.errors import WorkbookError
 from foundry_mock import MockEndpoint
 
@@ -94,7 +95,7 @@ async def _try(bench: Bench, drill: Drill) -> Result:
     try:
         async with asyncio.timeout(bench.limits.drill):
             return _result(drill, seen=await drill.run(bench))
-    except DrillError as error:
+    except (DrillError, PageError) as error:
         return _result(drill, str(error))
     except TimeoutError:
         return _result(drill, f"it took longer than {bench.limits.drill:.0f} s")

@@ -9,8 +9,8 @@ import aiohttp
 
 from coursekit.capstone.bench import OFTEN, Bench, Drill
 from coursekit.capstone.judge import holding, literal_keys, outside
-from coursekit.capstone.page import Page
 from coursekit.capstone.verdict import DrillError
+from coursekit.chainlit_client import Page, PageError, log_in
 from foundry_mock import Fault
 
 STRANGER = "http://elsewhere.example"
@@ -55,10 +55,12 @@ async def at_home(bench: Bench) -> str:
 async def stranger(bench: Bench) -> str:
     """A page of another origin, open in the same browser."""
     async with bench.endpoint(), aiohttp.ClientSession() as http:
-        page = Page(bench.app.url, http)
+        page = Page(bench.app.url, http, headers={"Origin": STRANGER})
+        await log_in(http, bench.app.url)
         try:
-            await page.open(bench.limits.answer, {"Origin": STRANGER})
-        except DrillError:
+            await page.open(bench.limits.answer)
+            await page.settled(bench.limits.answer)
+        except PageError:
             return "a page of another origin was turned away"
         finally:
             await page.close()

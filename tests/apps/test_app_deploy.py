@@ -16,8 +16,9 @@ from typing import TYPE_CHECKING
 
 import aiohttp
 import pytest
-import socketio.exceptions
+import socketio
 
+from coursekit.chainlit_client import PageError
 from foundry_mock import Fault, MockEndpoint
 from tests.support.chat_app import QUICK, SLOW, Page, endpoint, in_loop, mock, numbers, running
 from tests.support.replicas import USERS, browser, cookie_for, leave, log_in, pair, status, tab, visit
@@ -44,8 +45,8 @@ async def counting(page: Page, number: int) -> None:
 
 async def downloaded(page: Page) -> str:
     """Where the newest file that was offered is."""
-    await page.until(lambda: any(each["name"] == "chat.md" for each in page.badges.values()))
-    (file,) = [each["chainlitKey"] for each in page.badges.values() if each["name"] == "chat.md"]
+    await page.until(lambda: any(each["name"] == "chat.md" for each in page.elements.values()))
+    (file,) = [each["chainlitKey"] for each in page.elements.values() if each["name"] == "chat.md"]
     return f"{page.app.url}/project/file/{file}?session_id={page.session}"
 
 
@@ -218,7 +219,7 @@ async def back(page: Page) -> int:
     for number in range(1, 20):
         try:
             await page.open()
-        except (socketio.exceptions.ConnectionError, aiohttp.ClientError):
+        except PageError:
             await asyncio.sleep(1)
         else:
             await page.until(lambda: page.resumed and page.settings)

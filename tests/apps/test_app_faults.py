@@ -14,11 +14,11 @@ from typing import TYPE_CHECKING, Any
 import aiohttp
 import pytest
 
+from coursekit.chainlit_client import STOPPED_NOTE
 from foundry_mock import Behaviour, Fault, MockEndpoint, Step, scripts
 from tests.support.chat_app import (
     GRACE,
     HEALTHY,
-    NOTE,
     QUICK,
     SLOW,
     USERS,
@@ -61,7 +61,7 @@ async def test_an_answer_streams_and_gets_a_badge(app: App, mock: MockEndpoint) 
         await page.until(lambda: not page.busy)
         assert page.answer == " ".join(map(str, range(1, 21)))
         await page.until(lambda: page.ended == "")
-        (badge,) = page.badges.values()
+        (badge,) = page.elements.values()
         assert badge["props"]["name"] == "local"
         why, first, pace = badge["props"]["facts"]
         assert why == "nothing leaves this machine"
@@ -95,7 +95,7 @@ async def test_the_model_is_told_the_turns_and_nothing_else(
     roles = [role for role, _ in questions[-1]]
     assert roles == ["system", "user", "assistant", "user", "assistant", "user"]
     texts = " ".join(text for _, text in questions[-1])
-    for never in (NOTE, "export", "Will fail", "mend", "Markdown"):
+    for never in (STOPPED_NOTE, "export", "Will fail", "mend", "Markdown"):
         assert never not in texts
     assert "3 4 5" in questions[-1][4][1]
 
@@ -112,9 +112,9 @@ async def test_stop_before_the_first_token(app: App, mock: MockEndpoint) -> None
         await page.stop()
         await within(1, lambda: free(mock))
         await page.until(lambda: not page.busy)
-        await page.until(lambda: NOTE not in page.shown)
+        await page.until(lambda: STOPPED_NOTE not in page.shown)
         assert page.answer == ""
-        assert NOTE in page.history
+        assert STOPPED_NOTE in page.history
         assert not page.error
         mock.state.behaviour = QUICK
         assert await page.ask("Count to 3.") == "1 2 3"
@@ -129,7 +129,7 @@ async def test_stop_in_the_middle_keeps_what_came(app: App, mock: MockEndpoint) 
         await page.stop()
         await within(1, lambda: free(mock))
         await page.until(lambda: page.ended == "stopped")
-        await page.until(lambda: not any(NOTE in text for text in page.shown))
+        await page.until(lambda: not any(STOPPED_NOTE in text for text in page.shown))
         assert page.answer.startswith("1 2 3 4 5 6 7 8 9 10")
         kept, thread = page.answer, page.thread
     assert (mock.counters.aborted, mock.counters.ended) == (1, 0)
@@ -147,7 +147,7 @@ async def test_stop_leaves_no_note_in_the_thread(app: App, mock: MockEndpoint) -
             await page.stop()
             await page.until(lambda: not page.busy)
         await asyncio.sleep(0.5)
-        assert [text for _, text in app.steps(page.thread) if NOTE in text] == []
+        assert [text for _, text in app.steps(page.thread) if STOPPED_NOTE in text] == []
 
 
 @in_loop
@@ -369,7 +369,7 @@ async def test_no_page_names_a_folder(app: App, tmp_path: Path) -> None:
     folder.mkdir()
     async with visit(app, session=str(folder)) as page:
         await page.ask("/export")
-        await page.until(lambda: page.badges)
+        await page.until(lambda: page.elements)
         # Nor is it where the end of a second app would remove it.
         assert [each for each in (folder, app.log.parent / "chat" / ".files") if any(each.iterdir())] == []
         await page.socket.emit("clear_session")
@@ -438,7 +438,7 @@ async def test_three_users_and_one_device(house: App, mock: MockEndpoint) -> Non
         assert (mock.counters.started, mock.counters.most) == (2, 1)
         await asyncio.sleep(0.3)
         for page in (second, third):
-            assert not [text for _, text in house.steps(page.thread) if "place" in text or NOTE in text]
+            assert not [text for _, text in house.steps(page.thread) if "place" in text or STOPPED_NOTE in text]
 
 
 @in_loop

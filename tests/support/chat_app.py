@@ -19,15 +19,14 @@ from typing import TYPE_CHECKING, Any
 
 import aiohttp
 import pytest
-import socketio
 
+from coursekit import chainlit_client
 from foundry_mock import Behaviour, Counters, MockEndpoint, requests
-from tests.conftest import end
+from tests.conftest import ROOT, end
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
 
-ROOT = Path(__file__).resolve().parents[2]
 QUICK = Behaviour(first_token=0.02, rate=400, slots=64)
 SLOW = Behaviour(first_token=0.02, rate=25, slots=64)
 PATIENCE = 1.5
@@ -38,7 +37,6 @@ HEALTHY = {
     "store": {"ok": True, "reason": "answers"},
     "serving": {"ok": True, "reason": "takes questions"},
 }
-NOTE = "Task manually stopped."
 # Cookies of those who have logged in, by the cache of the application, which outlives a restart.
 LOGINS: dict[tuple[Path, str], dict[str, str]] = {}
 
@@ -114,85 +112,17 @@ def running(folder: Path, base_url: str, **variables: str) -> Iterator[App]:
 
 
 @dataclass
-class Page:
-    """What a browser would hold of one chat: its messages as they are shown, its badges and its buttons."""
+class Page(chainlit_client.Page):
+    """One tab of this application: its answers, its errors and the badges below them."""
 
-    app: App
-    http: aiohttp.ClientSession
-    session: str = field(default_factory=lambda: str(uuid.uuid4()))
-    thread: str = ""
-    language: str = "en-US"
-    messages: dict[str, dict[str, Any]] = field(default_factory=dict)
-    badges: dict[str, dict[str, Any]] = field(default_factory=dict)
-    actions: list[dict[str, Any]] = field(default_factory=list)
-    resumed: list[dict[str, Any]] = field(default_factory=list)
+    app: App = field(kw_only=True)
     history: list[str] = field(default_factory=list)
-    settings: list[Any] = field(default_factory=list)
-    busy: bool = False
-    news: asyncio.Event = field(default_factory=asyncio.Event)
-    socket: socketio.AsyncClient = field(init=False)
-    pipe: aiohttp.ClientWebSocketResponse = field(init=False)
 
-    async def open(self) -> Page:
-        """Connect as the page does; again after `close`, with the same session."""
-        self.socket = socketio.AsyncClient(http_session=self.http, reconnection=False)
-        self.socket.on("*", self._take)
-        async with self.http.post(f"{self.app.url}/set-session-cookie", json={"session_id": self.session}) as reply:
-            await reply.read()
-        told = {"clientType": "webapp", "sessionId": self.session, "userEnv": "{}", "threadId": self.thread}
-        await self.socket.connect(
-            self.app.url,
-            socketio_path="/ws/socket.io",
-            transports=["websocket"],
-            auth=told,
-            headers={"Accept-Language": self.language},
-        )
-        self.pipe = self.socket.eio.ws
-        await self.socket.emit("connection_successful")
-        return self
-
-    async def close(self) -> None:
-        """Close the tab."""
-        await self.socket.disconnect()
-        # aiohttp keeps the connection of a WebSocket whose server was killed, and complains of it later.
-        self.pipe._response.close()
-
-    async def _take(self, event: str, data: Any = None) -> None:
-        """Keep what the server sends, as the page does."""
-        if event in ("new_message", "stream_start", "update_message"):
-            if "message" not in data["type"]:  # Chainlit's own record of a run, which is hidden
-                return
-            self.messages[data["id"]] = data
+    async def receive(self, event: str, data: Any = None) -> None:
+        """Keep each text that a message began with as well."""
+        if event in ("new_message", "stream_start", "update_message") and "message" in data["type"]:
             self.history.append(str(data["output"]))
-        elif event == "stream_token":
-            message = self.messages[data["id"]]
-            message["output"] = data["token"] if data["isSequence"] else message["output"] + data["token"]
-        elif event == "delete_message":
-            self.messages.pop(data["id"], None)
-        elif event == "element":
-            self.badges[data["forId"]] = data
-        elif event == "action":
-            self.actions.append(data)
-        elif event == "resume_thread":
-            self.resumed.append(data)
-        elif event == "chat_settings":
-            self.settings.append(data)
-        elif event == "first_interaction":
-            self.thread = data["thread_id"]
-        elif event in ("task_start", "task_end"):
-            self.busy = event == "task_start"
-        self.news.set()
-
-    async def until(self, condition: Callable[[], object], seconds: float = 8) -> None:
-        """Wait for something that the page comes to show."""
-        try:
-            async with asyncio.timeout(seconds):
-                while not condition():
-                    self.news.clear()
-                    with contextlib.suppress(TimeoutError):
-                        await asyncio.wait_for(self.news.wait(), 0.02)
-        except TimeoutError:
-            pytest.fail(f"not within {seconds} s; the page shows {self.shown}")
+        await super().receive(event, data)
 
     @property
     def shown(self) -> list[str]:
@@ -213,34 +143,13 @@ class Page:
     @property
     def ended(self) -> str:
         """How the newest badge says that its answer ended."""
-        shown = [badge for message, badge in self.badges.items() if message in self.messages]
+        shown = [badge for message, badge in self.elements.items() if message in self.messages]
         return str(shown[-1]["props"]["ended"]) if shown else "no badge"
 
-    async def say(self, text: str, event: str = "client_message", message: str = "") -> None:
-        """Send a message, or an edited one, without waiting."""
-        self.busy = True
-        step = {"id": message or str(uuid.uuid4()), "output": text, "type": "user_message", "name": "user"}
-        step |= {"threadId": self.thread, "createdAt": "2026-01-01T00:00:00.000Z"}
-        await self.socket.emit(event, {"message": step, "fileReferences": []})
-
-    async def ask(self, text: str) -> str:
-        """Send a message and wait for the end of its answer."""
-        await self.say(text)
-        await self.until(lambda: not self.busy)
+    async def ask(self, text: str, expected: str = "", seconds: float = 30) -> str:
+        """Send a message, wait for the end of its answer, and return the newest answer on the page."""
+        await super().ask(text, expected, seconds)
         return self.answer
-
-    async def stop(self) -> None:
-        """The Stop button."""
-        await self.socket.emit("stop")
-
-    async def press(self, name: str) -> int:
-        """Press the newest button of this action; the status comes when its work is done."""
-        action = [each for each in self.actions if each["name"] == name][-1]
-        body = {"sessionId": self.session, "action": action}
-        self.busy = True
-        async with self.http.post(f"{self.app.url}/project/action", json=body) as reply:
-            await self.until(lambda: not self.busy)
-            return reply.status
 
 
 async def log_in(app: App, user: str) -> None:
@@ -257,11 +166,11 @@ async def visit(
     cookies = LOGINS.setdefault((app.cache, user), {})
     async with aiohttp.ClientSession(cookie_jar=aiohttp.CookieJar(unsafe=True), cookies=cookies) as http:
         if not cookies:
-            form = {"username": user, "password": USERS.get(user, "")}
-            async with http.post(f"{app.url}/{'login' if user else 'auth/header'}", data=form) as reply:
-                assert reply.status == 200, await reply.text()
+            assert await chainlit_client.log_in(http, app.url, user, USERS.get(user, "")) == 200
             cookies.update({cookie.key: cookie.value for cookie in http.cookie_jar})
-        page = await Page(app, http, session or str(uuid.uuid4()), thread, language).open()
+        headers = {"Accept-Language": language}
+        page = Page(app.url, http, session or str(uuid.uuid4()), thread, headers, app=app)
+        await page.open()
         try:
             await page.until(lambda: (page.settings or page.error) and not page.busy)
             yield page

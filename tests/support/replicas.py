@@ -46,9 +46,11 @@ class Site(App):
 class Tab(Page):
     """A page with more patience: many of them share this machine with all the rest."""
 
-    async def until(self, condition: Callable[[], object], seconds: float = LONG) -> None:
-        """Wait for something that the page comes to show."""
-        await super().until(condition, seconds)
+    async def until(
+        self, condition: Callable[[], object], seconds: float = LONG, otherwise: str = "it did not happen"
+    ) -> None:
+        """Wait for something that the page shows."""
+        await super().until(condition, seconds, otherwise)
 
 
 @dataclass
@@ -168,10 +170,7 @@ async def visit(pair: Pair, user: str, replica: str = "") -> AsyncIterator[Page]
 
 async def leave(page: Page) -> None:
     """Close a tab, also one whose server is gone: what aiohttp keeps of that connection, it would complain of later."""
-    try:
-        await page.close()
-    finally:
-        page.pipe._response.close()
+    await page.close()
 
 
 async def log_in(pair: Pair, http: aiohttp.ClientSession, user: str, password: str = "") -> int:
@@ -184,7 +183,8 @@ async def log_in(pair: Pair, http: aiohttp.ClientSession, user: str, password: s
 
 async def tab(pair: Pair, http: aiohttp.ClientSession) -> Page:
     """One more tab of a browser that is logged in."""
-    page = await Tab(pair.site, http).open()
+    page = Tab(pair.site.url, http, app=pair.site)
+    await page.open()
     await page.until(lambda: page.settings and not page.busy)
     return page
 
