@@ -1,4 +1,4 @@
-"""ChatView: an answer that grows on the page while its cell runs, with a Stop button; and a chat that goes on after.
+"""ChatView: an answer that grows below its cell, with a Stop button; and a chat that continues after the cell.
 
 Model text is untrusted. While it grows it is shown as escaped text; at the end it is rendered from Markdown with raw
 HTML escaped and nothing loaded from elsewhere.
@@ -29,9 +29,9 @@ if TYPE_CHECKING:
     from labkit.events import Trace
     from labkit.streaming import Streams
 
-# Tokens that are kept free for an answer where no limit is given.
+# Tokens reserved for the answer if no limit is given.
 ROOM = 512
-# Ten updates a second look fluent. A message a token would be thousands, and slower than the model.
+# Seconds between updates. Ten a second look fluent; one for each token would be slower than the model.
 TICK = 0.1
 _BOX = "white-space:pre-wrap;overflow-wrap:anywhere;max-height:24em;overflow-y:auto"
 
@@ -56,7 +56,7 @@ def render(text: str) -> str:
 
 
 def status(trace: Trace, *, live: bool = False) -> str:
-    """First-token time and rate so far, in words; while nothing has come, that it waits."""
+    """First-token time and rate so far, in words; before the first token, that it waits."""
     first = ttft(trace)
     if first is None:
         return "waiting for the first token" if live else "no text came"
@@ -67,7 +67,7 @@ def status(trace: Trace, *, live: bool = False) -> str:
 
 
 def ending(answer: Answer) -> str:
-    """How an answer ended, where that is not by itself: one sentence, with the fix after an error."""
+    """How an answer ended, unless it is complete: one sentence, with the fix after an error."""
     trace = answer.trace
     if trace.error:
         return str(trace.error)
@@ -81,7 +81,7 @@ class ChatView:
 
     With `context` (tokens) only the newest messages that leave room for `max_tokens` (default 512) are sent.
     `await view.ask("...")` shows one answer below the cell that asks. `view.show()` gives a chat with an input
-    box, which goes on after its cell has ended. Where there is no notebook the text goes to the terminal.
+    box, which goes on after its cell has ended. Without a notebook the text is printed in the terminal.
     """
 
     def __init__(
@@ -100,13 +100,13 @@ class ChatView:
 
     @property
     def messages(self) -> list[dict[str, str]]:
-        """The whole conversation so far, also what no longer fits."""
+        """The whole conversation so far, also the messages that no longer fit."""
         return self.history.messages
 
     async def ask(self, question: str) -> Answer:
         """Show an answer as it comes, then once as ordinary output. An error is shown with its fix, not raised.
 
-        Stop, and the notebook's interrupt button, close the stream and keep what has come.
+        Stop and the notebook's interrupt button close the stream and keep the text so far.
         """
         if not _in_notebook():
             return await self.follow(question, _Terminal())
@@ -119,7 +119,7 @@ class ChatView:
                 page.close(self.last)
 
     def stop(self) -> None:
-        """End the answer that is under way; works while connecting, before the first token, and from any thread."""
+        """Stop the running answer; works while connecting, before the first token, and from any thread."""
         if self._loop and self._task:
             self._loop.call_soon_threadsafe(self._task.cancel)
 
@@ -128,9 +128,12 @@ class ChatView:
         return _Chat(self).box
 
     async def follow(self, question: str, sink: Sink) -> Answer:
-        """Read an answer in a task of its own, and tell the sink of it ten times a second and once at the end."""
+        """Read an answer in a task of its own; update the sink ten times a second and once at the end.
+
+        Raises RuntimeError if this chat is still reading an answer.
+        """
         if self._task and not self._task.done():
-            raise RuntimeError("An answer is under way in this chat: stop it, or wait for its end")
+            raise RuntimeError("This chat is still reading an answer. Fix: stop it, or wait for its end")
         self.history.add("user", question)
         self.sent = self.history.within(self.budget)
         answer = self.last = stream(self.connection, self.sent, **self.options)
@@ -140,7 +143,7 @@ class ChatView:
                 await asyncio.wait([self._task], timeout=TICK)
                 sink.update(answer)
         finally:
-            # Also where the cell was interrupted: the stream ends with whoever asked for it.
+            # An interrupted cell also ends its stream.
             self._task.cancel()
             with contextlib.suppress(asyncio.CancelledError):
                 await self._task
@@ -154,7 +157,7 @@ class ChatView:
 
 
 async def _read(answer: Answer) -> None:
-    """Read to the end; what goes wrong stands in the answer's trace."""
+    """Read to the end; an error is kept in the answer's trace."""
     with contextlib.suppress(LabError):
         async for _ in answer:
             pass
@@ -164,14 +167,14 @@ class Sink:
     """Where an answer is shown."""
 
     def update(self, answer: Answer) -> None:
-        """Show what has come so far."""
+        """Show the text so far."""
 
     def end(self, answer: Answer) -> None:
         """Show the rest, and how it ended."""
 
 
 class _Terminal(Sink):
-    """Plain text on stdout, only what is new."""
+    """Plain text on stdout; prints only the new part."""
 
     def __init__(self) -> None:
         self.shown = 0
@@ -212,7 +215,7 @@ class _Page(Sink):
         self.update(answer)
 
     def close(self, answer: Answer) -> None:
-        """Take the widgets away and leave the whole text, which a saved notebook and a report show too."""
+        """Remove the widgets and display the whole text, which a saved notebook and a report show too."""
         from IPython.display import display
 
         display_nothing = {"text/plain": ""}
@@ -223,7 +226,7 @@ class _Page(Sink):
 
 
 def final(answer: Answer) -> dict[str, str]:
-    """An answer as ordinary output: rendered, and as plain text; both say how it ended, neither says times."""
+    """An answer as ordinary output: as HTML and as plain text. Both say how it ended; neither contains times."""
     said = ending(answer)
     note = f'<p role="status"><em>{html.escape(said)}</em></p>' if said else ""
     plain = "\n".join(part for part in (answer.text, said) if part)
@@ -231,7 +234,7 @@ def final(answer: Answer) -> dict[str, str]:
 
 
 class _Chat(Sink):
-    """The chat of `ChatView.show`: what was said, the answer that grows, a box to write in, Send and Stop."""
+    """The chat of `ChatView.show`: the conversation, the growing answer, an input box, Send and Stop."""
 
     def __init__(self, view: ChatView) -> None:
         import ipywidgets
@@ -241,7 +244,7 @@ class _Chat(Sink):
         self.view = view
         # The loop of the cell: later callbacks may run in another thread, with a loop of its own.
         self.loop = asyncio.get_running_loop()
-        # Messages that came while the kernel was busy wait for each other; the set keeps their tasks alive.
+        # Messages sent while the kernel was busy are answered in turn; the set keeps references to their tasks.
         self.turn = asyncio.Lock()
         self.answering: set[asyncio.Task[None]] = set()
         self.turns: list[str] = []
@@ -266,7 +269,7 @@ class _Chat(Sink):
                 self.said.value, self.input.busy = "".join(self.turns), True
                 await self.view.follow(question, self)
             except Exception as error:
-                # Nobody awaits this task: what goes wrong here would be lost.
+                # Nothing awaits this task, so an error would not be shown.
                 self.line.value = html.escape(str(explain(error)))
                 raise
             finally:

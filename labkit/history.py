@@ -1,4 +1,4 @@
-"""A conversation that fits: how many tokens each message takes, and which of them still go into the context window."""
+"""A conversation that fits into the context window: the size of each message, and which messages to send."""
 
 from __future__ import annotations
 
@@ -8,34 +8,34 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from labkit.streaming import Answer
 
-# A guess for text that no endpoint has counted yet, on the safe side for English and Swedish.
+# An estimate for text that no endpoint has counted yet, rather too large for English and Swedish.
 CHARACTERS_PER_TOKEN = 3
-# What a chat template puts around a message, at most.
+# Tokens that a chat template adds to a message, at most.
 MARKERS = 8
 
 
 @dataclass
 class History:
-    """Messages and their sizes in tokens. Sizes come from the endpoint's own counts as soon as it gives them."""
+    """Messages and their sizes in tokens: estimated at first, then corrected by the endpoint's counts."""
 
     messages: list[dict[str, str]] = field(default_factory=list)
     sizes: list[int] = field(default_factory=list)
 
     def add(self, role: str, content: str, size: int | None = None) -> None:
-        """Put a message at the end; without a size it is estimated."""
+        """Append a message; without a size it is estimated."""
         self.messages.append({"role": role, "content": content})
         self.sizes.append(estimate(content) if size is None else size)
 
     def drop(self) -> None:
-        """Take the last message away."""
+        """Remove the last message."""
         self.messages.pop()
         self.sizes.pop()
 
     def within(self, budget: int | None) -> list[dict[str, str]]:
-        """The newest messages that fit into `budget` tokens, all of them without one.
+        """The newest messages that fit into `budget` tokens; None means no limit.
 
-        A system message at the front stays, and so does the last message. After the system message comes a
-        user's message: an answer without its question would mislead the model.
+        A system message at the start is kept, and so is the last message. The first message after the system message
+        is a user's: an answer without its question would mislead the model.
         """
         head = 1 if self.messages and self.messages[0]["role"] == "system" else 0
         first = head
@@ -47,9 +47,10 @@ class History:
         return self.messages[:head] + self.messages[first:]
 
     def learn(self, sent: int, answer: Answer) -> None:
-        """Add an answer, and correct the size of its question by the endpoint's count of the whole prompt.
+        """Append an answer, and correct the size of its question from the endpoint's count of the whole prompt.
 
-        `sent` is how many messages were sent. Rather a little too large than too small: what does not fit is refused.
+        `sent` is the number of messages that were sent. A size is never corrected downwards: a request that is too
+        long is refused.
         """
         counted = answer.trace.prompt_tokens
         if counted is not None:
@@ -62,5 +63,5 @@ class History:
 
 
 def estimate(text: str) -> int:
-    """About how many tokens a text takes."""
+    """The approximate number of tokens of a text."""
     return len(text) // CHARACTERS_PER_TOKEN + 4

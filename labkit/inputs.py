@@ -1,7 +1,8 @@
-"""A box to write in, with Send and Stop, that also takes what is typed while the kernel is busy.
+"""An input box with Send and Stop that also works while the kernel is busy.
 
-ipywidgets' own Text loses its value for good when somebody types into it during an awaited cell (ipykernel 7.4),
-since it keeps its value in step with the kernel. This one sends a message when it is ready, and nothing before.
+ipywidgets' own Text synchronizes its value with the kernel, and loses it for good if you type during an awaited cell
+(ipykernel 7.4). This one sends a message only when you press Send. It is a module of its own, because chat_view works
+without anywidget in a terminal.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""A small table that Jupyter shows as one, and that reads as text where there is no page."""
+"""A small table for Jupyter, with a plain-text form for terminals."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Table:
-    """A header and rows; what goes in is text, and is escaped.
+    """A header and rows of text, which is escaped.
 
-    The cells of a `measured` table differ from run to run: they are marked, so that who compares two runs can pass
-    over them, and as plain text it is described only.
+    The cells of a `measured` table differ from run to run. They get the class `measured`, so that a comparison of two
+    runs can ignore them, and the plain-text form only names the columns.
     """
 
     header: tuple[str, ...]

@@ -13,19 +13,18 @@ from labkit.connection import Connection, Source
 from labkit.history import History, estimate
 
 
-def test_it_is_a_right_answer_to_the_exercise() -> None:
-    """The exercise's own check says what is right."""
+def test_it_passes_the_check_of_the_trim_exercise() -> None:
     assert nb02.trim(lambda messages, sizes, budget: History(list(messages), list(sizes)).within(budget)) is None
 
 
-def test_without_a_budget_everything_goes() -> None:
+def test_without_a_budget_all_messages_are_sent() -> None:
     history = History()
     for number in range(50):
         history.add("user" if number % 2 == 0 else "assistant", "word " * 1000)
     assert history.within(None) == history.messages
 
 
-def test_estimates_are_on_the_safe_side() -> None:
+def test_estimates_are_rather_too_large() -> None:
     assert estimate("") > 0
     assert estimate("a text of some words, in plain English") >= 9
 

@@ -20,7 +20,7 @@ def made(*chunks: float, tokens: int | None = None, ended: End = End.FINISHED) -
     return Trace(request=10, headers=10.05, chunks=stamps, end=end, completion_tokens=tokens, ended=ended)
 
 
-def test_formulas() -> None:
+def test_metrics_follow_their_formulas() -> None:
     trace = made(0.5, 0.6, 0.8, 1.1, tokens=4)
     assert ttft(trace) == pytest.approx(0.5)
     assert e2e(trace) == pytest.approx(1.1)
@@ -36,7 +36,7 @@ def test_chunks_of_several_tokens_have_no_itl() -> None:
     assert tpot(trace) == pytest.approx(0.3 / 8)
 
 
-def test_without_usage_chunks_stand_in() -> None:
+def test_without_usage_chunks_are_counted() -> None:
     assert tpot(made(0.5, 0.6, 0.8)) == pytest.approx(0.15)
 
 
@@ -46,7 +46,7 @@ def test_no_text_has_no_numbers() -> None:
     assert tpot(made(0.5, tokens=1)) is None
 
 
-def test_percentiles_are_numpys() -> None:
+def test_percentiles_equal_numpys() -> None:
     rng = np.random.default_rng(7)
     for size in (1, 2, 5, 99, 100):
         values = list(rng.exponential(size=size))
@@ -55,12 +55,12 @@ def test_percentiles_are_numpys() -> None:
 
 
 @pytest.mark.parametrize(("values", "percent"), [([], 50), ([1.0], -1), ([1.0], 101)])
-def test_a_percentile_that_makes_no_sense(values: list[float], percent: float) -> None:
+def test_an_impossible_percentile_is_an_error(values: list[float], percent: float) -> None:
     with pytest.raises(ValueError, match="percentile"):
         percentile(values, percent)
 
 
-def test_goodput_counts_only_kept_promises() -> None:
+def test_goodput_counts_answers_that_met_the_objective() -> None:
     slo = SLO(ttft=0.2, itl=0.05)
     good, late, slow = made(0.1, 0.14), made(0.3, 0.34), made(0.1, 0.2)
     stopped = made(0.1, 0.14, ended=End.STOPPED)
@@ -68,7 +68,7 @@ def test_goodput_counts_only_kept_promises() -> None:
     assert goodput(Run([good, late, slow, stopped], [], 1, 2.0), slo) == 0.5
 
 
-def test_measure_keeps_everything_apart_and_in_order() -> None:
+def test_measure_keeps_warmup_and_failures_apart_and_the_order() -> None:
     told: list[tuple[int, int]] = []
     with MockEndpoint(Behaviour(first_token=0.01, rate=2000, slots=8)) as mock:
 
@@ -92,7 +92,7 @@ def test_measure_keeps_everything_apart_and_in_order() -> None:
     assert run.tokens_per_second > 0
 
 
-def test_measure_overlaps_as_far_as_it_is_told() -> None:
+def test_measure_runs_as_many_at_once_as_asked() -> None:
     with MockEndpoint(Behaviour(first_token=0.1, rate=2000, slots=8)) as mock:
 
         async def go(width: int) -> None:
@@ -107,7 +107,7 @@ def test_measure_overlaps_as_far_as_it_is_told() -> None:
 
 
 @pytest.mark.parametrize("options", [{"n": 0}, {"concurrency": 0}, {"warmup": -1}])
-def test_counts_that_make_no_sense(options: dict[str, int]) -> None:
+def test_impossible_counts_are_errors(options: dict[str, int]) -> None:
     lab = Connection("http://127.0.0.1:9/v1", "a", Source.BASE_URL)
     with pytest.raises(ValueError, match="measure needs"):
         asyncio.run(measure(lab, ["Hi"], **options))  # type: ignore[arg-type]
