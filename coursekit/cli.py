@@ -162,8 +162,12 @@ def doctor(as_json: bool, production: bool, host: str) -> int:
     from coursekit import doctor as machine
     from coursekit import production as deployment
 
-    report = deployment.examine(host) if production else machine.examine()
-    print(report.as_json() if as_json else report.as_text())
+    def show(check: machine.Check) -> None:
+        if not as_json:
+            print(machine.as_text(check), flush=True)
+
+    report = deployment.examine(host, show) if production else machine.examine(show)
+    print(report.as_json() if as_json else f"\n{report.conclusion}")
     return 0 if report.ok else 1
 
 

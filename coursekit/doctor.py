@@ -24,8 +24,10 @@ from labkit.explain import explain
 from labkit.settings import Settings
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
     from pathlib import Path
+
+    Show = Callable[["Check"], None]
 
 SCHEMA = "foundry-local-workbook/doctor/1"
 PORTS = {
@@ -71,21 +73,30 @@ class Report:
         """The report for programs."""
         return json.dumps({"schema": SCHEMA, "ok": self.ok} | asdict(self), indent=1)
 
-    def as_text(self) -> str:
-        """The report for people: a line a check, and the fix below what is wrong."""
-        words = {True: "ok   ", False: "WRONG", None: "note "}
-        lines = []
-        for check in self.checks:
-            lines.append(f"{words[check.ok]}  {check.name}: {check.detail}")
-            if check.fix:
-                lines.append(f"       Fix: {check.fix}")
-        return "\n".join([*lines, "", "All is well." if self.ok else "Something is wrong; see above."])
+    @property
+    def conclusion(self) -> str:
+        """The last line for people."""
+        return "All is well." if self.ok else "Something is wrong; see above."
 
 
-def examine() -> Report:
-    """Look at everything. Starts Foundry Local if nothing serves yet, and stops it; fetches nothing of the catalog."""
+def as_text(check: Check) -> str:
+    """A check for people: one line, and a second one with the fix of what is wrong."""
+    word = {True: "ok   ", False: "WRONG", None: "note "}[check.ok]
+    fix = f"\n       Fix: {check.fix}" if check.fix else ""
+    return f"{word}  {check.name}: {check.detail}{fix}"
+
+
+def show_nothing(_: Check) -> None:
+    """For a report that is read when it is complete."""
+
+
+def examine(show: Show = show_nothing) -> Report:
+    """Check everything; `show` is called with each check as soon as it is done.
+
+    Starts Foundry Local if nothing serves yet, and stops it; downloads nothing from the catalog.
+    """
     settings = Settings.from_environment()
-    looks: list[Callable[[], list[Check]]] = [
+    groups: list[Callable[[], list[Check]]] = [
         _python,
         _packages,
         lambda: _models(settings.cache),
@@ -94,8 +105,20 @@ def examine() -> Report:
         _kernel,
         lambda: room(settings.cache),
     ]
-    checks = [check for look in looks for check in look()]
-    return endpoint(checks)
+    return complete(groups, show)
+
+
+def complete(groups: Iterable[Callable[[], list[Check]]], show: Show) -> Report:
+    """Run groups of checks, one after the other, and then those of the endpoint."""
+    checks = []
+    for group in groups:
+        for check in group():
+            show(check)
+            checks.append(check)
+    report = _endpoint(checks)
+    for check in report.checks[len(checks) :]:
+        show(check)
+    return report
 
 
 def _python() -> list[Check]:
@@ -186,9 +209,11 @@ def room(cache: Path) -> list[Check]:
     ]
 
 
-def endpoint(checks: list[Check]) -> Report:
-    """These checks and the last ones: connecting, and a first token."""
+def _endpoint(before: list[Check]) -> Report:
+    """The checks before, and the last ones: connecting, and a first token."""
     from labkit.connection import connect
+
+    checks = list(before)
 
     try:
         with connect(fetch=False, say=lambda _: None) as lab:

@@ -236,11 +236,14 @@ def _files(root: Path) -> list[str]:
         every = [path.relative_to(root) for path in (root / "apps").rglob("*")]
         ignored = {path for path in every for rule in rules if fnmatch.filter(path.parts, rule)}
         listed = [path.as_posix() for path in every if path not in ignored]
-    handmade = {HANDMADE} | {f"apps/{line.removeprefix('apps/')}" for line in _lines(root / HANDMADE)}
+    lines = [line.strip("/").removeprefix("apps/") for line in _lines(root / HANDMADE)]
+    handmade = {HANDMADE} | {f"apps/{line}" for line in lines if line}
     return sorted(
         path
-        for path in set(listed) - handmade
-        if "vendor" not in PurePosixPath(path).parts[:-1] and ((root / path).is_file() or (root / path).is_symlink())
+        for path in set(listed)
+        if handmade.isdisjoint({path, *map(str, PurePosixPath(path).parents)})
+        and "vendor" not in PurePosixPath(path).parts[:-1]
+        and ((root / path).is_file() or (root / path).is_symlink())
     )
 
 

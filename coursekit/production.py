@@ -15,18 +15,26 @@ from coursekit.doctor import Check, Report
 from labkit.settings import Settings
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
+
+    from coursekit.doctor import Show
 
 DAY, YEAR = 86_400.0, 365 * 86_400.0
 CHECKLIST = "apps.chat.checklist"  # run as a program: it imports Chainlit
 LIMIT = 120  # seconds for a process that imports the app's modules
 
 
-def examine(host: str) -> Report:
-    """Look at everything that is the app's, then at its files, and ask the endpoint for a first token."""
+def examine(host: str, show: Show = doctor.show_nothing) -> Report:
+    """Check all that is the app's, then its files, and ask the endpoint for a first token; `show` gets each check."""
     folder = Settings.from_environment({"LABKIT_CACHE": os.environ.get("LABKIT_CACHE", "")}).cache / "chat"
-    checks = [*application(host), *permissions(folder), backup(folder), certificates(), *doctor.room(folder)]
-    return doctor.endpoint(checks)
+    groups: list[Callable[[], list[Check]]] = [
+        lambda: application(host),
+        lambda: permissions(folder),
+        lambda: [backup(folder), certificates()],
+        lambda: doctor.room(folder),
+    ]
+    return doctor.complete(groups, show)
 
 
 def application(host: str) -> list[Check]:

@@ -70,6 +70,21 @@ def test_with_a_dead_address_it_says_the_cure(
     assert "Something is wrong" in told
 
 
+def test_a_check_is_shown_before_the_next_one_begins() -> None:
+    """A slow check must not hide what is known already."""
+    shown: list[str] = []
+
+    def second() -> list[Check]:
+        assert shown == ["first"]
+        return [doctor.Check("second", True, "")]
+
+    with MockEndpoint() as mock, pytest.MonkeyPatch.context() as patch:
+        patch.setenv("BASE_URL", mock.base_url)
+        groups = [lambda: [doctor.Check("first", None, "")], second]
+        report = doctor.complete(groups, lambda check: shown.append(check.name))
+    assert shown == ["first", "second", "Endpoint", "First token"] == [check.name for check in report.checks]
+
+
 def test_an_endpoint_that_fails_is_wrong(monkeypatch: pytest.MonkeyPatch) -> None:
     with MockEndpoint() as mock:
         mock.fail(Fault.SERVER_ERROR, Fault.SERVER_ERROR)

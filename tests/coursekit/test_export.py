@@ -222,12 +222,13 @@ def test_file_of_nobody_is_never_removed(tmp_path: Path, path: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "path", ["apps/chat/vendor/lib.js", "apps/vendor/lib.js", "apps/logo.svg", "apps/chat/data.json"]
+    "path",
+    ["apps/chat/vendor/lib.js", "apps/vendor/lib.js", "apps/logo.svg", "apps/chat/data.json", "apps/web/js/a.js"],
 )
 def test_files_that_need_no_notebook(tmp_path: Path, path: str) -> None:
-    """From a vendor, or listed as made by hand, from the course's folder or from apps/."""
+    """From a vendor, or listed as made by hand (it or its folder), from the course's folder or from apps/."""
     notebook(tmp_path, "%%export apps/chat/a.py\nx = 1")
-    file(tmp_path, "apps/.handmade", "apps/logo.svg\n\nchat/data.json\n")
+    file(tmp_path, "apps/.handmade", "apps/logo.svg\n\nchat/data.json\nweb/\n")
     file(tmp_path, path, f"// {HEADER}\n")
     assert export.write(tmp_path) == {"apps/chat/a.py": "written"}
     assert export.check(tmp_path) == []
