@@ -9,8 +9,10 @@ from __future__ import annotations
 import contextlib
 import html
 import importlib
+import inspect
 import json
 import os
+import reprlib
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -22,10 +24,11 @@ from coursekit.errors import WorkbookError
 from labkit.files import append_line
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
 PROGRESS = "progress.jsonl"
 RAISED = "Your code raised"
+UNUSABLE = "The check cannot use what your code returned"
 
 
 @dataclass(frozen=True)
@@ -107,10 +110,12 @@ def check(number: str, answer: Any) -> Verdict:
     Raises StrictError when the answer is not right and LABKIT_STRICT_CHECKS is set.
     """
     exercise = find(number)
+    watched = _Watched(answer)
     try:
-        missing = exercise.check(answer)
+        missing = exercise.check(watched)
     except Exception as error:
-        missing = f"{RAISED} {type(error).__name__}: {error}."
+        said = f"{type(error).__name__} for the input {watched.given}: {error}"
+        missing = f"{RAISED} {said}." if watched.raised else f"{UNUSABLE}: it raised {said}."
     verdict = Verdict(number, exercise.title, missing)
     _note(number, verdict.passed, _shown(number))
     sidecar.note("check", exercise=number, passed=verdict.passed, missing=missing)
@@ -156,6 +161,39 @@ def progress(root: Path = ROOT) -> str:
             hints = max((attempt.hint for attempt in mine), default=0)
             rows.append(f"{exercise.number:8}  {state:6}  {len(tries):6} {hints:6}  {exercise.title}")
     return "\n".join(rows)
+
+
+class _Short(reprlib.Repr):
+    """A short text of a value, in which a function is its name."""
+
+    def repr_function(self, function: Callable[..., Any], _level: int) -> str:
+        return function.__name__
+
+
+class _Watched:
+    """Calls a student's answer; keeps the last input as text, and whether an error came out of the answer."""
+
+    def __init__(self, answer: Any) -> None:
+        self.answer = answer
+        self.given = "()"
+        self.raised = False
+
+    def __call__(self, *arguments: Any) -> Any:
+        # Before the call: the answer may change what it is given.
+        self.given = f"({', '.join(map(_Short().repr, arguments))})"
+        with self._watch():
+            result = self.answer(*arguments)
+        return self._await(result) if inspect.iscoroutine(result) else result
+
+    async def _await(self, result: Any) -> Any:
+        with self._watch():
+            return await result
+
+    @contextlib.contextmanager
+    def _watch(self) -> Iterator[None]:
+        self.raised = True
+        yield
+        self.raised = False
 
 
 def _note(number: str, passed: bool | None, hints: int) -> None:

@@ -28,7 +28,7 @@ def starter(number: str) -> str:
     [cell] = [cell for cell in cells if f"exercise-{number}" in cell.metadata.get("tags", [])]
     source, found, _ = cell.source.partition("\n\n\ncheck(")
     assert found, f"the cell of {number} ends in no check"
-    return str(source)
+    return "import asyncio\n" + str(source)  # as an earlier cell does
 
 
 def solution(number: str) -> str:
@@ -69,8 +69,9 @@ def test_another_right_answer_passes(number: str, file: Path) -> None:
 def test_starter_runs_and_does_not_pass_in_strict_mode(number: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("LABKIT_STRICT_CHECKS", "1")
     unfinished = answer(starter(number))
-    with pytest.raises(exercises.StrictError, match=r"not yet\. .{20}"):
+    with pytest.raises(exercises.StrictError, match=r"not yet\. .{20}") as caught:
         exercises.check(number, unfinished)
+    assert "NameError" not in str(caught.value)
 
 
 @pytest.mark.parametrize(("number", "file"), answers("wrong"))
@@ -82,7 +83,7 @@ def test_wrong_answer_is_rejected_for_its_mistake(number: str, file: Path) -> No
     missing = exercises.check(number, answer(source)).missing
     assert missing
     assert found[1] in missing
-    assert not missing.startswith(exercises.RAISED), missing
+    assert not missing.startswith((exercises.RAISED, exercises.UNUSABLE)), missing
 
 
 @pytest.mark.parametrize("number", EXERCISES)
@@ -98,11 +99,25 @@ def test_a_notebook_has_at_least_four(notebook: str) -> None:
     assert len(exercises.exercises(notebook)) >= 4
 
 
-def test_what_a_student_raises_is_said_and_not_raised() -> None:
+def test_an_exception_of_the_students_code_is_shown_with_its_input() -> None:
     def broken(*_: object) -> None:
         raise ZeroDivisionError("division by zero")
 
-    assert "ZeroDivisionError" in str(exercises.check("01.4", broken))
+    shown = str(exercises.check("02.2", broken))
+    assert "Your code raised ZeroDivisionError for the input ([15, 20, 35, 40, 50], 30): division by zero." in shown
+
+
+def test_an_exception_in_the_students_coroutine_is_shown_with_its_input() -> None:
+    async def broken(*_: object) -> None:
+        raise KeyError(1)
+
+    assert "Your code raised KeyError for the input (1, [work, work, work, work])" in str(
+        exercises.check("02.1", broken)
+    )
+
+
+def test_a_result_that_the_check_cannot_read_is_not_shown_as_an_exception_of_the_student() -> None:
+    assert exercises.UNUSABLE in str(exercises.check("01.4", lambda *_: 5))
 
 
 def test_the_result_stands_in_words_and_is_escaped() -> None:
