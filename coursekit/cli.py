@@ -213,7 +213,7 @@ def backup(check: str | None, restore: str | None) -> int:
         raise click.UsageError("--check and --restore do not go together.", click.get_current_context())
     # A process of its own, which has the modules of the chat application.
     options = {"--check": check, "--restore": restore}
-    command = [sys.executable, "-m", "apps.chat.backup"]
+    command = [sys.executable, "-m", "apps.chat_prod.backup"]
     command += [word for name, file in options.items() if file for word in (name, file)]
     return subprocess.run(command, check=False).returncode
 

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from coursekit.doctor import Show
 
 DAY, YEAR = 86_400.0, 365 * 86_400.0
-CHECKLIST = "apps.chat.checklist"  # run as a program: it imports Chainlit
+CHECKLIST = "apps.chat_prod.checklist"  # run as a program: it imports Chainlit
 LIMIT = 120  # seconds for a process that imports the app's modules
 
 

@@ -1,1 +1,1 @@
-"""The chat application that notebook 04 builds, with what notebook 07 adds: `python -m apps.chat`."""
+"""The chat application that notebook 04 builds, with the parts of apps.chat_prod around it: `python -m apps.chat`."""

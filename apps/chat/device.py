@@ -11,7 +11,7 @@ from contextlib import asynccontextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from apps.chat.limits import Refusal, Refused
+from apps.chat_prod.limits import Refusal, Refused
 from labkit import Connection, Health, LabError, SettingsError, Source, connect
 from labkit.progress import watched
 from labkit.streaming import SILENCE

@@ -22,15 +22,15 @@ from chainlit.data import get_data_layer
 from chainlit.session import BaseSession, WebsocketSession
 from fastapi import Depends
 
-from apps.chat import metrics, readiness
-from apps.chat.configuration import Configuration, Env
 from apps.chat.device import Device
-from apps.chat.drain import AT_ONCE, Drain
 from apps.chat.guard import Guard, called
-from apps.chat.limits import Buckets
-from apps.chat.logs import set_up
-from apps.chat.operations import Operations
 from apps.chat.store import acting_user
+from apps.chat_prod import metrics, readiness
+from apps.chat_prod.configuration import Configuration, Env
+from apps.chat_prod.drain import AT_ONCE, Drain
+from apps.chat_prod.limits import Buckets
+from apps.chat_prod.logs import set_up
+from apps.chat_prod.operations import Operations
 from labkit import LabError
 from labkit.files import secret
 from labkit.settings import Settings

@@ -19,7 +19,7 @@ from labkit.latency import rate, ttft
 if TYPE_CHECKING:
     from chainlit.data.sql_alchemy import SQLAlchemyDataLayer
 
-    from apps.chat.operations import Operations
+    from apps.chat_prod.operations import Operations
     from labkit.history import History
 
 

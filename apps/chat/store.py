@@ -20,9 +20,9 @@ from filelock import Timeout
 from sqlalchemy import event
 from sqlalchemy.ext.asyncio import async_sessionmaker, create_async_engine
 
-from apps.chat.backup import in_use
-from apps.chat.database import BUSY, Database, StoreError
-from apps.chat.migrations import migrate
+from apps.chat_prod.backup import in_use
+from apps.chat_prod.database import BUSY, Database, StoreError
+from apps.chat_prod.migrations import migrate
 from labkit import LabError
 
 if TYPE_CHECKING:

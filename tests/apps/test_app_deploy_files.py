@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 ROOT = Path(__file__).resolve().parents[2]
-DEPLOY = ROOT / "apps" / "chat" / "deploy"
+DEPLOY = ROOT / "apps" / "chat_prod" / "deploy"
 IMAGE, COMPOSE, UNIT = DEPLOY / "Containerfile", DEPLOY / "compose.yaml", DEPLOY / "chat@.service"
 PINNED = re.compile(r"[a-z0-9./-]+:\d+\.\d+(\.\d+)?-[a-z0-9-]+")
 # What the app takes to end: CHAT_DRAIN, then the saving and the closing.
@@ -36,7 +36,7 @@ OTHERS = {
 
 def read() -> str:
     """The sources of all that reads the app's variables."""
-    files = [*(ROOT / "apps" / "chat").glob("*.py"), *(ROOT / "labkit").rglob("*.py")]
+    files = [*(ROOT / "apps").glob("chat*/*.py"), *(ROOT / "labkit").rglob("*.py")]
     for package in ("chainlit", "uvicorn"):  # not imported: Chainlit makes files where it is
         found = importlib.util.find_spec(package)
         assert found

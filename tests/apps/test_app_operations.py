@@ -35,27 +35,16 @@ from labkit.routing.decision import Target
 from labkit.routing.resilience import State
 from tests.support.doubles import Clock, Fixed, fail
 
-CHAT = Path(__file__).resolve().parents[2] / "apps" / "chat"
+APPS = Path(__file__).resolve().parents[2] / "apps"
 with pytest.MonkeyPatch.context() as patch, warnings.catch_warnings():
     # Chainlit writes its settings where it is imported, and some of its own imports warn.
     warnings.simplefilter("ignore")
     patch.setenv("CHAINLIT_APP_ROOT", tempfile.mkdtemp(prefix="chainlit-"))
     from chainlit.user import User
 
-    from apps.chat import (
-        checklist,
-        configuration,
-        device,
-        drain,
-        limits,
-        logs,
-        metrics,
-        operations,
-        readiness,
-        reading,
-        store,
-    )
-    from apps.chat.configuration import Configuration, Env
+    from apps.chat import device, store
+    from apps.chat_prod import checklist, configuration, drain, limits, logs, metrics, operations, readiness, reading
+    from apps.chat_prod.configuration import Configuration, Env
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterator
@@ -288,7 +277,7 @@ def test_every_variable_is_known() -> None:
     named = set(
         re.findall(
             r'"((?:CHAT|CLOUD|MAX|DATABASE|CHAINLIT_AUTH)_[A-Z_]+)"',
-            "".join(path.read_text("utf-8") for path in CHAT.glob("*.py")),
+            "".join(path.read_text("utf-8") for path in APPS.glob("chat*/*.py")),
         )
     )
     assert named <= set(reading.VARIABLES)

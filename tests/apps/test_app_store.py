@@ -28,7 +28,6 @@ from labkit import SettingsError
 from tests.support import chat_app as faults
 
 ROOT = Path(__file__).resolve().parents[2]
-CHAT = ROOT / "apps" / "chat"
 with pytest.MonkeyPatch.context() as patch, warnings.catch_warnings():
     # Chainlit writes its settings where it is imported, and some of its own imports warn.
     warnings.simplefilter("ignore")
@@ -36,8 +35,9 @@ with pytest.MonkeyPatch.context() as patch, warnings.catch_warnings():
     import chainlit as cl
     import chainlit.types
 
-    from apps.chat import backup, migrations, snapshot, store
-    from apps.chat.database import Database, StoreError, folder, transaction
+    from apps.chat import store
+    from apps.chat_prod import backup, migrations, snapshot
+    from apps.chat_prod.database import Database, StoreError, folder, transaction
 
 if os.name != "nt":
     from tests.support import postgres
@@ -52,8 +52,8 @@ SECRET = "a-password-that-nobody-sees"
 STALLED = """
 import sys, time
 from sqlalchemy import Engine, event
-from apps.chat.database import Database
-from apps.chat.migrations import migrate
+from apps.chat_prod.database import Database
+from apps.chat_prod.migrations import migrate
 
 @event.listens_for(Engine, "after_cursor_execute")
 def stall(connection, cursor, statement, *_):
@@ -65,8 +65,8 @@ migrate(Database.told())
 """
 MIGRATES = """
 import sys
-from apps.chat.database import Database
-from apps.chat.migrations import migrate
+from apps.chat_prod.database import Database
+from apps.chat_prod.migrations import migrate
 print("ready", flush=True)
 sys.stdin.readline()
 print(*migrate(Database.told()))
@@ -156,7 +156,7 @@ def indexes(database: Database) -> set[str]:
 
 def ran(database: Database, *arguments: str) -> subprocess.CompletedProcess[str]:
     """`backup.py` in a process of its own, as lab.py starts it."""
-    command = [sys.executable, str(CHAT / "backup.py"), *arguments]
+    command = [sys.executable, "-m", "apps.chat_prod.backup", *arguments]
     return subprocess.run(command, env=told(database), capture_output=True, text=True, timeout=250, check=False)
 
 
@@ -758,7 +758,7 @@ def test_a_writer_that_was_killed_lets_go_and_loses_nothing(tmp_path: Path) -> N
     code = """
 import sqlite3, sys, time
 from pathlib import Path
-from apps.chat.backup import in_use
+from apps.chat_prod.backup import in_use
 held = in_use(Path(sys.argv[1]))
 held.acquire_read()
 database = sqlite3.connect(sys.argv[1])
@@ -815,7 +815,7 @@ def test_an_app_waits_for_a_restore_and_says_so(tmp_path: Path, monkeypatch: pyt
     code = """
 import sys
 from pathlib import Path
-from apps.chat.backup import in_use
+from apps.chat_prod.backup import in_use
 with in_use(Path(sys.argv[1])).write_lock():
     print("here", flush=True)
     sys.stdin.readline()

@@ -37,7 +37,8 @@ with pytest.MonkeyPatch.context() as patch, warnings.catch_warnings():
     import chainlit.server
     from chainlit.user import User
 
-    from apps.chat import device, guard, history, launch, limits, reply, store, words
+    from apps.chat import device, guard, history, launch, reply, store, words
+    from apps.chat_prod import limits
 
 if TYPE_CHECKING:
     from starlette.types import Message, Receive, Scope, Send

@@ -21,7 +21,7 @@ from tests.support.chat_app import free_port
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-TEMPLATE = Path(__file__).resolve().parents[2] / "apps" / "chat" / "deploy" / "nginx.conf.template"
+TEMPLATE = Path(__file__).resolve().parents[2] / "apps" / "chat_prod" / "deploy" / "nginx.conf.template"
 # What a distribution's nginx.conf has around the template. The worker keeps its user, who may read the test's folder.
 MAIN = """
 user {user};

@@ -1,5 +1,4 @@
-# Made from notebooks/07_production.ipynb by: python lab.py export
-"""Whether the app may serve others from here, as JSON: `python -m apps.chat.checklist`, which `lab.py doctor` runs."""
+"""Whether the app may serve others from here, as JSON: `python -m apps.chat_prod.checklist`, run by `lab.py doctor`."""
 
 from __future__ import annotations
 
@@ -12,10 +11,10 @@ from typing import TYPE_CHECKING
 
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
-from apps.chat.configuration import Configuration, examine
-from apps.chat.database import Database
 from apps.chat.guard import is_loopback
-from apps.chat.readiness import ask
+from apps.chat_prod.configuration import Configuration, examine
+from apps.chat_prod.database import Database
+from apps.chat_prod.readiness import ask
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

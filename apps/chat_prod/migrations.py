@@ -1,4 +1,3 @@
-# Made from notebooks/07_production.ipynb by: python lab.py export
 """The schema of the threads, and its changes in their order: each is made whole or not at all, and once."""
 
 from __future__ import annotations
@@ -12,15 +11,15 @@ from typing import TYPE_CHECKING
 from sqlalchemy import inspect, text
 from sqlalchemy.exc import DBAPIError, OperationalError
 
-from apps.chat.database import BUSY, StoreError, transaction
-from apps.chat.snapshot import save_file, stamp
+from apps.chat_prod.database import BUSY, StoreError, transaction
+from apps.chat_prod.snapshot import save_file, stamp
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from sqlalchemy import Connection
 
-    from apps.chat.database import Database
+    from apps.chat_prod.database import Database
 
 # Any number that no other program on the same server takes: the lock of whoever changes the schema.
 _LOCK = 4_070_712

@@ -1,4 +1,3 @@
-# Made from notebooks/07_production.ipynb by: python lab.py export
 """A log that a program can read, and that holds nothing of what anybody wrote: numbers, kinds and places only."""
 
 from __future__ import annotations

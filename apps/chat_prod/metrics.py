@@ -1,4 +1,3 @@
-# Made from notebooks/07_production.ipynb by: python lab.py export
 """`/metrics` for Prometheus: answers, errors, times and the line, without a word about who asked what."""
 
 from __future__ import annotations
@@ -25,8 +24,8 @@ if TYPE_CHECKING:
     from starlette.requests import Request
 
     from apps.chat.device import Device
-    from apps.chat.limits import Refused
-    from apps.chat.readiness import Readiness
+    from apps.chat_prod.limits import Refused
+    from apps.chat_prod.readiness import Readiness
     from labkit import Connection
     from labkit.events import Trace
 

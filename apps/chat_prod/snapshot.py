@@ -1,4 +1,3 @@
-# Made from notebooks/07_production.ipynb by: python lab.py export
 """A copy of the threads as they are at one moment, and the list of what is in it by which a copy is checked."""
 
 from __future__ import annotations
@@ -17,7 +16,7 @@ from typing import TYPE_CHECKING
 
 from sqlalchemy import inspect, text
 
-from apps.chat.database import Database, StoreError, transaction
+from apps.chat_prod.database import Database, StoreError, transaction
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -1,4 +1,3 @@
-# Made from notebooks/07_production.ipynb by: python lab.py export
 """What watches over the answers: one of each part, made at the start, and asked before and after each question."""
 
 from __future__ import annotations
@@ -10,18 +9,18 @@ from typing import TYPE_CHECKING
 
 import chainlit as cl
 
-from apps.chat.limits import Refusal
-from apps.chat.logs import adopt, begin, failure
 from apps.chat.words import SHUT_DOWN
+from apps.chat_prod.limits import Refusal
+from apps.chat_prod.logs import adopt, begin, failure
 from labkit.events import End
 from labkit.latency import ttft
 
 if TYPE_CHECKING:
-    from apps.chat.configuration import Configuration
     from apps.chat.device import Device
-    from apps.chat.drain import Drain
-    from apps.chat.limits import Buckets
-    from apps.chat.metrics import Metrics
+    from apps.chat_prod.configuration import Configuration
+    from apps.chat_prod.drain import Drain
+    from apps.chat_prod.limits import Buckets
+    from apps.chat_prod.metrics import Metrics
     from labkit import Answer
 
 log = logging.getLogger("chat")

@@ -1,4 +1,3 @@
-# Made from notebooks/07_production.ipynb by: python lab.py export
 """`/ready`: whether a question would be answered and kept. Its reasons name no address, which may hold a password."""
 
 from __future__ import annotations
@@ -22,7 +21,7 @@ if TYPE_CHECKING:
     from starlette.responses import Response
 
     from apps.chat.device import Device
-    from apps.chat.drain import Drain
+    from apps.chat_prod.drain import Drain
 
 
 @dataclass(frozen=True)

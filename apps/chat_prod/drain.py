@@ -1,4 +1,3 @@
-# Made from notebooks/07_production.ipynb by: python lab.py export
 """Stopping in good order: no new questions, time for the answers under way, and what came is kept in every case."""
 
 from __future__ import annotations
@@ -11,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from uvicorn.server import HANDLED_SIGNALS, Server
 
-from apps.chat.limits import Refusal, Refused
+from apps.chat_prod.limits import Refusal, Refused
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable

@@ -1,4 +1,3 @@
-# Made from notebooks/07_production.ipynb by: python lab.py export
 """Backups of the threads, each checked by restoring it: `python lab.py backup`."""
 
 from __future__ import annotations
@@ -18,9 +17,9 @@ from filelock import ReadWriteLock, Timeout
 from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 
-from apps.chat.database import Database, StoreError, folder, transaction
-from apps.chat.migrations import migrate, refuse_newer, version
-from apps.chat.snapshot import Contents, private, save_file, save_server, stamp, tool
+from apps.chat_prod.database import Database, StoreError, folder, transaction
+from apps.chat_prod.migrations import migrate, refuse_newer, version
+from apps.chat_prod.snapshot import Contents, private, save_file, save_server, stamp, tool
 from labkit import LabError
 
 if TYPE_CHECKING:

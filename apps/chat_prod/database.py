@@ -1,4 +1,3 @@
-# Made from notebooks/07_production.ipynb by: python lab.py export
 """Which database keeps the threads: a file of SQLite, or PostgreSQL where DATABASE_URL says so."""
 
 from __future__ import annotations

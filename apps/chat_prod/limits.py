@@ -1,4 +1,3 @@
-# Made from notebooks/07_production.ipynb by: python lab.py export
 """What the app does not take: more questions of one user than the rate, a longer line than the limit."""
 
 from __future__ import annotations

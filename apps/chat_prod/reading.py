@@ -1,4 +1,3 @@
-# Made from notebooks/07_production.ipynb by: python lab.py export
 """Reading variables of the environment: each by itself, and a mistake is noted instead of ending at the first."""
 
 from __future__ import annotations
@@ -9,7 +8,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, TypeVar
 
-from apps.chat.database import Database
+from apps.chat_prod.database import Database
 from labkit import SettingsError
 from labkit.routing.cloud import chosen
 from labkit.settings import Settings

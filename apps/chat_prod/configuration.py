@@ -1,4 +1,3 @@
-# Made from notebooks/07_production.ipynb by: python lab.py export
 """Every variable that the app reads, read once and checked together; what is wrong is said in one message."""
 
 from __future__ import annotations
@@ -10,9 +9,9 @@ from typing import TYPE_CHECKING
 
 from apps.chat.device import patience, width
 from apps.chat.guard import refuse_unguarded, users
-from apps.chat.limits import Rate
-from apps.chat.logs import Style
-from apps.chat.reading import MAKE, Mistake, Reading
+from apps.chat_prod.limits import Rate
+from apps.chat_prod.logs import Style
+from apps.chat_prod.reading import MAKE, Mistake, Reading
 from labkit import SettingsError, Source
 
 if TYPE_CHECKING:
