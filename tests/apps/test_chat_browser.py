@@ -103,7 +103,7 @@ def test_view_and_chat(installed: Path, workbook: Workbook, tmp_path: Path) -> N
             expect(page.get_by_text(count, exact=True)).to_be_visible(timeout=5_000)
 
         page.evaluate(RUN, 9)
-        expect(page.get_by_text("the connection broke off").first).to_be_visible(timeout=10_000)
+        expect(page.get_by_text("The connection broke off").first).to_be_visible(timeout=10_000)
         assert page.evaluate("() => window.spied") is None
         if picture := os.environ.get("LABKIT_SCREENSHOT"):
             page.screenshot(path=picture)

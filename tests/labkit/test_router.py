@@ -516,7 +516,7 @@ def test_both_are_down(lab: Lab) -> None:
     assert isinstance(error, RoutingError)
     assert error.message.startswith("neither the local model nor the cloud answers")
     assert "local: The endpoint failed inside, 3 times" in error.message
-    assert "cloud: the messages and the answer do not fit" in error.message
+    assert "cloud: The messages and the answer do not fit" in error.message
     assert asked.answer.trace.error is error
     assert asked.answer.trace.ended is End.REFUSED
     assert lab.started == (3, 1)
