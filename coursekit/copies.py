@@ -38,7 +38,7 @@ def lesson(number: str, root: Path = ROOT) -> Lesson:
     found = [item for item in lessons(root) if item.number == number.zfill(2)]
     if not found:
         known = ", ".join(item.number for item in lessons(root))
-        raise WorkbookError(f"there is no notebook {number}", fix=f"choose one of {known}")
+        raise WorkbookError(f"There is no notebook {number}", fix=f"choose one of {known}")
     return found[0]
 
 

@@ -41,7 +41,7 @@ COMMENTS = {
 
 @dataclass(frozen=True)
 class Problem:
-    """What is wrong and where, and what mends it; `diff` and `by_export` are for what an export puts right."""
+    """A fault with its place, and its fix; `diff` and `by_export` are for what an export puts right."""
 
     message: str
     fix: str
@@ -95,7 +95,7 @@ def check(root: Path = ROOT) -> list[Problem]:
             problems.append(Problem(f"{path} {state}", "python lab.py export", _diff(path, found, text), True))
     for path in orphans:
         fix = f"python lab.py export removes it; to keep it, name it in {HANDMADE}"
-        problems.append(Problem(f"{path} was made from a notebook that has it no more", fix, by_export=True))
+        problems.append(Problem(f"{path} was made from a notebook that no longer has it", fix, by_export=True))
     return problems
 
 
@@ -124,14 +124,14 @@ def fault(path: str, text: str) -> Problem | None:
         return Problem("%%export names no file", f"write the file's path behind it: {EXAMPLE}")
     parts = PurePosixPath(path).parts
     if ".." in parts or "".join(parts[:1]).lower() != "apps":
-        return Problem(f"{path} lies outside apps/", f"write a path below apps/, from the course's folder: {EXAMPLE}")
+        return Problem(f"{path} is outside apps/", f"write a path below apps/, from the course's folder: {EXAMPLE}")
     if parts[0] != "apps":
         return Problem(f"{path} does not begin with apps/ in small letters", f"write apps/{'/'.join(parts[1:])}")
     if path.endswith("/") or len(parts) == 1:
         return Problem(f"{path} is a folder", f"write the path of a file in it: {EXAMPLE}")
     if FORBIDDEN.search(path):
         fix = 'use / between folders, and no space, no dot at the end and none of \\ : * ? " < > |'
-        return Problem(f"{path} is no name on every system", fix)
+        return Problem(f"{path} is not a valid name on every system", fix)
     if not text.strip():
         return Problem(f"the part of {path} is empty", "write something below the first line, or delete the cell")
     return None
@@ -159,7 +159,7 @@ def _survey(root: Path) -> tuple[dict[str, str], list[str], list[Problem]]:
             orphans.append(path)
         else:
             fix = f"write it in a notebook (%%export {path}), name it in {HANDMADE}, or delete it"
-            problems.append(Problem(f"no notebook owns {path}", fix))
+            problems.append(Problem(f"No notebook owns {path}", fix))
     return {path: _text(cells) for path, cells in owned.items() if path not in broken}, orphans, problems
 
 

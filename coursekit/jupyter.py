@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from coursekit.copies import ROOT
 from coursekit.errors import WorkbookError
+from coursekit.processes import child
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -30,7 +31,7 @@ def jupyterlab(port: int, log: Path) -> Iterator[tuple[subprocess.Popen[bytes], 
     checks and the extension manager are off.
     """
     token = secrets.token_urlsafe(24)
-    options = {
+    settings = {
         "ServerApp.ip": "127.0.0.1",
         "ServerApp.port": str(port),
         "ServerApp.port_retries": "0",
@@ -40,34 +41,19 @@ def jupyterlab(port: int, log: Path) -> Iterator[tuple[subprocess.Popen[bytes], 
         "LabApp.check_for_updates_class": "jupyterlab.NeverCheckForUpdate",
         "LabApp.extension_manager": "readonly",
     }
-    command = [sys.executable, "-m", "jupyterlab", *(f"--{name}={value}" for name, value in options.items())]
+    command = [sys.executable, "-m", "jupyterlab", *(f"--{name}={value}" for name, value in settings.items())]
     if hasattr(os, "geteuid") and os.geteuid() == 0:
         command.append("--allow-root")
     log.parent.mkdir(parents=True, exist_ok=True)
-    settings = [str(ROOT / "coursekit" / "jupyter_config"), *filter(None, [os.environ.get("JUPYTER_CONFIG_PATH")])]
-    # A session of its own: Ctrl-C in the terminal reaches us alone, and we end JupyterLab in good order.
-    flags = 0
-    if sys.platform == "win32":
-        flags = subprocess.CREATE_NEW_PROCESS_GROUP
-    with log.open("wb") as output:
-        process = subprocess.Popen(
-            command,
-            env=os.environ | {"JUPYTER_TOKEN": token, "JUPYTER_CONFIG_PATH": os.pathsep.join(settings)},
-            stdin=subprocess.DEVNULL,
-            stdout=output,
-            stderr=output,
-            start_new_session=sys.platform != "win32",
-            creationflags=flags,
-        )
-    try:
+    folders = [str(ROOT / "coursekit" / "jupyter_config"), *filter(None, [os.environ.get("JUPYTER_CONFIG_PATH")])]
+    options = {
+        "env": os.environ | {"JUPYTER_TOKEN": token, "JUPYTER_CONFIG_PATH": os.pathsep.join(folders)},
+        "stdin": subprocess.DEVNULL,
+        # A session of its own: Ctrl-C in the terminal reaches only us, and we then end JupyterLab.
+        "start_new_session": sys.platform != "win32",
+    }
+    with log.open("wb") as output, child(command, seconds=10, stdout=output, stderr=output, **options) as process:
         yield process, f"http://127.0.0.1:{port}/lab/tree/work/{{name}}?token={token}"
-    finally:
-        process.terminate()
-        try:
-            process.wait(10)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
 
 
 def wait_until_up(process: subprocess.Popen[bytes], address: str, log: Path) -> None:

@@ -1,4 +1,4 @@
-"""Ports on loopback: which one is free, and who holds one that is not."""
+"""Ports of this machine: which one is free, and which program listens on one that is not."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import psutil
 
 from labkit.errors import EndpointError
 
-# Said of a program of this environment, such as the workbook's own endpoint and its JupyterLab.
+# The end of the name of a program of this environment, such as the workbook's own endpoint and its JupyterLab.
 OWN = ", of this workbook"
 
 
@@ -29,9 +29,9 @@ def is_free(port: int, host: str = "127.0.0.1") -> bool:
 
 
 def holder(port: int) -> str:
-    """Who listens on this port, as "name (process id)", with OWN behind it for this environment's own programs.
+    """The program that listens on this port, as "name (process id)"; OWN follows if it is of this environment.
 
-    "unknown" where the system does not tell.
+    "unknown" where the system does not say.
     """
     try:
         for link in psutil.net_connections("tcp"):
@@ -39,12 +39,12 @@ def holder(port: int) -> str:
                 process = psutil.Process(link.pid)
                 return f"{process.name()} (process {link.pid}){OWN if _is_own(process) else ''}"
     except psutil.Error:
-        return "unknown (the system does not tell; try as administrator)"
+        return "unknown (the system does not say; try as administrator)"
     return "unknown"
 
 
 def _is_own(process: psutil.Process) -> bool:
-    """Whether a program runs on this very environment's Python."""
+    """Whether a program runs on the Python of this environment."""
     try:
         command = process.cmdline()
         return bool(command) and Path(process.cwd(), command[0]) == Path(sys.executable)  # it may be a relative path
@@ -52,13 +52,13 @@ def _is_own(process: psutil.Process) -> bool:
         return False
 
 
-def pick(asked: int | None, preferred: int, host: str = "127.0.0.1") -> int:
-    """The port that was asked for, else the preferred one if it is free on `host`, else any free one.
+def pick(requested: int | None, preferred: int, host: str = "127.0.0.1") -> int:
+    """The requested port, or else the preferred one if it is free on `host`, or else any free one.
 
-    Raises EndpointError when the port that was asked for is taken, and for a host that is not this machine.
+    Raises EndpointError when the requested port is taken, and for a host that is not an address of this machine.
     """
-    if asked is not None and not 0 < asked < 65536:
-        raise EndpointError(f"{asked} is no port", fix="choose a --port from 1 to 65535, or leave it out")
+    if requested is not None and not 0 < requested < 65536:
+        raise EndpointError(f"{requested} is not a port number", fix="choose a --port from 1 to 65535, or leave it out")
     try:
         with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as probe:
             probe.bind((host, 0))
@@ -68,6 +68,6 @@ def pick(asked: int | None, preferred: int, host: str = "127.0.0.1") -> int:
             f"{host} is not an address of this machine ({error.strerror or error})",
             fix="leave --host at 127.0.0.1, or set it to 0.0.0.0 for all addresses of this machine",
         ) from error
-    if asked is not None and not is_free(asked, host):
-        raise EndpointError(f"port {asked} on {host} is taken", fix="choose another --port, or leave it out")
-    return asked or (preferred if is_free(preferred, host) else spare)
+    if requested is not None and not is_free(requested, host):
+        raise EndpointError(f"Port {requested} on {host} is taken", fix="choose another --port, or leave it out")
+    return requested or (preferred if is_free(preferred, host) else spare)

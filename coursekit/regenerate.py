@@ -12,6 +12,7 @@ from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError
 
 from coursekit.errors import WorkbookError
+from coursekit.processes import child
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -24,15 +25,12 @@ CELL_SECONDS = 180
 def endpoint() -> Iterator[str]:
     """One endpoint in a process of its own, which the notebooks find and share; gives its READY line."""
     command = [sys.executable, "-m", "coursekit", "serve"]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, encoding="utf-8", errors="replace") as process:
-        try:
-            assert process.stdout is not None
-            ready = process.stdout.readline().strip()
-            if not ready.startswith("READY"):
-                raise WorkbookError("the endpoint did not start", fix="python lab.py serve shows why")
-            yield ready
-        finally:
-            process.terminate()
+    with child(command, stdout=subprocess.PIPE, encoding="utf-8", errors="replace") as process:
+        assert process.stdout is not None
+        ready = process.stdout.readline().strip()
+        if not ready.startswith("READY"):
+            raise WorkbookError("The endpoint did not start", fix="python lab.py serve shows why")
+        yield ready
 
 
 def regenerate(path: Path) -> None:
@@ -51,7 +49,7 @@ def regenerate(path: Path) -> None:
         client.execute()
     except CellExecutionError as error:
         raise WorkbookError(
-            f"{path.name} failed with {error.ename}: {error.evalue}", fix="mend the cell and run this again"
+            f"{path.name} failed with {error.ename}: {error.evalue}", fix="correct the cell and run this again"
         ) from error
     notebook.metadata.pop("widgets", None)
     nbformat.write(notebook, path)

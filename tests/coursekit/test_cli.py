@@ -199,8 +199,8 @@ def test_a_wrong_command_line_is_one_line(words: list[str], expected: str, capsy
 @pytest.mark.parametrize(
     ("arguments", "base_url", "said"),
     [
-        pytest.param(["serve", "--port", "{taken}"], "", "port {taken} on 127.0.0.1 is taken", id="port taken"),
-        pytest.param(["webgpu", "--port", "{taken}"], "", "port {taken} on 127.0.0.1 is taken", id="pages' port taken"),
+        pytest.param(["serve", "--port", "{taken}"], "", "Port {taken} on 127.0.0.1 is taken", id="port taken"),
+        pytest.param(["webgpu", "--port", "{taken}"], "", "Port {taken} on 127.0.0.1 is taken", id="pages' port taken"),
         pytest.param(["serve", "--port", "65536"], "", "65536", id="no port"),
         pytest.param(["serve"], "http://a b", "BASE_URL is 'http://a b'", id="bad variable"),
     ],

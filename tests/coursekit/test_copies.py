@@ -61,7 +61,7 @@ def test_lesson_by_its_number(course: Path, number: str) -> None:
 @pytest.mark.parametrize("number", ["3", "x", ""])
 def test_unknown_number(course: Path, number: str) -> None:
     """What there is instead is said, and nothing is made."""
-    with pytest.raises(WorkbookError, match=f"no notebook {number}") as caught:
+    with pytest.raises(WorkbookError, match=f"There is no notebook {number}") as caught:
         copies.reset(number, course)
     assert "01, 02" in caught.value.fix
     assert not (course / "work").exists()

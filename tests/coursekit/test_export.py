@@ -176,7 +176,7 @@ def test_a_program_stays_one(tmp_path: Path) -> None:
 
 
 def test_drift_is_shown(tmp_path: Path) -> None:
-    """From the file to the notebook, with the command that mends it; nothing is written."""
+    """From the file to the notebook, with the command that corrects it; nothing is written."""
     notebook(tmp_path, "%%export apps/a.py\nx = 1\ny = 2", "%%export apps/b.py\nz = 3")
     file(tmp_path, "apps/a.py", f"# {HEADER}\nx = 1\ny = 0")
     before = tree(tmp_path)
@@ -213,10 +213,10 @@ def test_file_of_nobody_is_never_removed(tmp_path: Path, path: str) -> None:
     notebook(tmp_path, "%%export apps/chat/a.py\nx = 1")
     file(tmp_path, path)
     [problem] = [problem for problem in export.check(tmp_path) if not problem.by_export]
-    assert problem.message == f"no notebook owns {path}"
+    assert problem.message == f"No notebook owns {path}"
     assert f"%%export {path}" in problem.fix
     assert "apps/.handmade" in problem.fix
-    with pytest.raises(WorkbookError, match="no notebook owns"):
+    with pytest.raises(WorkbookError, match="No notebook owns"):
         export.write(tmp_path)
     assert list(tree(tmp_path)) == [str(Path(path))]
 
@@ -265,19 +265,19 @@ def test_what_git_ignores_is_passed_over(tmp_path: Path, git: bool) -> None:
     [
         ("%%export", "names no file", "%%export apps/"),
         ("%%export  ", "names no file", "%%export apps/"),
-        ("%%export guard.py", "guard.py lies outside apps/", "%%export apps/"),
-        ("%%export .", ". lies outside apps/", "%%export apps/"),
-        ("%%export labkit/errors.py", "labkit/errors.py lies outside apps/", "%%export apps/"),
-        ("%%export apps/../labkit/errors.py", "lies outside apps/", "%%export apps/"),
-        ("%%export /apps/guard.py", "/apps/guard.py lies outside apps/", "%%export apps/"),
-        ("%%export C:/apps/guard.py", "lies outside apps/", "%%export apps/"),
-        (r"%%export apps\chat\guard.py", "lies outside apps/", "%%export apps/"),
+        ("%%export guard.py", "guard.py is outside apps/", "%%export apps/"),
+        ("%%export .", ". is outside apps/", "%%export apps/"),
+        ("%%export labkit/errors.py", "labkit/errors.py is outside apps/", "%%export apps/"),
+        ("%%export apps/../labkit/errors.py", "is outside apps/", "%%export apps/"),
+        ("%%export /apps/guard.py", "/apps/guard.py is outside apps/", "%%export apps/"),
+        ("%%export C:/apps/guard.py", "is outside apps/", "%%export apps/"),
+        (r"%%export apps\chat\guard.py", "is outside apps/", "%%export apps/"),
         ("%%export Apps/chat/guard.py", "does not begin with apps/ in small letters", "apps/chat/guard.py"),
         ("%%export apps", "apps is a folder", "the path of a file"),
         ("%%export apps/chat/", "apps/chat/ is a folder", "the path of a file"),
-        (r"%%export apps/chat\guard.py", "is no name on every system", "no space"),
-        ("%%export apps/my guard.py", "is no name on every system", "no space"),
-        ("%%export apps/guard.py.", "is no name on every system", "no dot at the end"),
+        (r"%%export apps/chat\guard.py", "is not a valid name on every system", "no space"),
+        ("%%export apps/my guard.py", "is not a valid name on every system", "no space"),
+        ("%%export apps/guard.py.", "is not a valid name on every system", "no dot at the end"),
         ("%%export apps/there", "apps/there is a folder", "another name"),
         ("%%export apps/file/guard.py", "apps/file is a file", "move apps/file away"),
     ],
@@ -342,8 +342,8 @@ def test_symbolic_link_of_nobody(tmp_path: Path) -> None:
             assert sys.platform == "win32"
             return
     assert [problem.message for problem in export.check(tmp_path)] == [
-        "no notebook owns apps/folder",
-        "no notebook owns apps/nowhere",
+        "No notebook owns apps/folder",
+        "No notebook owns apps/nowhere",
     ]
 
 

@@ -195,11 +195,11 @@ def test_a_cell_comes_before_the_file_on_the_disk(shell: InteractiveShell) -> No
     ("first", "said"),
     [
         ("%%export", "%%export names no file. Fix: "),
-        ("%%export guard.py", "guard.py lies outside apps/. Fix: "),
-        ("%%export apps/../guard.py", "apps/../guard.py lies outside apps/. Fix: "),
-        ("%%export {tmp_path}", "{tmp_path} lies outside apps/. Fix: "),
+        ("%%export guard.py", "guard.py is outside apps/. Fix: "),
+        ("%%export apps/../guard.py", "apps/../guard.py is outside apps/. Fix: "),
+        ("%%export {tmp_path}", "{tmp_path} is outside apps/. Fix: "),
         ("%%export apps/chat/", "apps/chat/ is a folder. Fix: "),
-        ("%%export guard.css", "guard.css lies outside apps/. Fix: "),
+        ("%%export guard.css", "guard.css is outside apps/. Fix: "),
     ],
 )
 def test_mistake_is_one_line(shell: InteractiveShell, first: str, said: str) -> None:

@@ -236,7 +236,7 @@ def test_a_taken_port_is_said_before_anything_is_set_up(capsys: pytest.CaptureFi
     with MockEndpoint() as taken:
         port = str(urlsplit(taken.base_url).port)
         assert cli.main(["openwebui", "--port", port, "--no-browser"]) == 1
-    assert f"port {port} on 127.0.0.1 is taken" in capsys.readouterr().err
+    assert f"Port {port} on 127.0.0.1 is taken" in capsys.readouterr().err
     assert not (own_cache / "openwebui").exists()
 
 

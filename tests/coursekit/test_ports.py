@@ -54,7 +54,7 @@ def test_asked_port_comes_first(free: int) -> None:
 
 def test_asked_port_that_is_taken_is_an_error(taken: int, free: int) -> None:
     """Nothing else takes its place."""
-    with pytest.raises(EndpointError, match=f"port {taken} .* is taken") as caught:
+    with pytest.raises(EndpointError, match=f"Port {taken} .* is taken") as caught:
         ports.pick(taken, free)
     assert "--port" in caught.value.fix
 
@@ -82,7 +82,7 @@ def test_the_host_that_will_be_bound_is_looked_at(free: int) -> None:
     """A port that is taken on one address may be free on another, and is not free on all."""
     with socket.create_server(("127.0.0.2", free)):
         assert ports.pick(free, 1) == free
-        with pytest.raises(EndpointError, match=f"port {free} on 127.0.0.2 is taken"):
+        with pytest.raises(EndpointError, match=f"Port {free} on 127.0.0.2 is taken"):
             ports.pick(free, 1, "127.0.0.2")
 
 
