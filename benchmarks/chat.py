@@ -14,16 +14,15 @@ import subprocess
 import sys
 import tempfile
 import time
-from contextlib import asynccontextmanager, suppress
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
-from uuid import uuid4
 
 import httpx2
-import socketio
 
 from coursekit import ports
+from coursekit.chainlit_client import Page, PageError, open_page
 from foundry_mock import Behaviour, MockEndpoint
 from labkit.connection import Connection, Source
 from labkit.latency import percentile, ttft
@@ -65,50 +64,6 @@ class Crowd:
     first: list[float]
     failed: int
     health: float
-
-
-class Visitor:
-    """One user: a page's session over HTTP and its WebSocket, without the page."""
-
-    def __init__(self, address: str) -> None:
-        self.address = address
-        self.session = str(uuid4())
-        self.socket = socketio.AsyncClient(reconnection=False)
-        self.first: float | None = None
-        self.ready, self.done = asyncio.Event(), asyncio.Event()
-        self.asked = 0.0
-        self.socket.on("stream_start", self._started)
-        self.socket.on("task_end", self._ended)
-
-    async def _started(self, *_: object) -> None:
-        self.first = time.perf_counter() - self.asked
-
-    async def _ended(self, *_: object) -> None:
-        # Chainlit ends a task on connecting and after on_chat_start too.
-        (self.ready if self.first is None else self.done).set()
-
-    async def enter(self) -> None:
-        """Log in where the app wants it, and open the WebSocket."""
-        async with httpx2.AsyncClient(base_url=self.address, trust_env=False, timeout=30) as page:
-            await page.post("/auth/header")
-            await page.post("/set-session-cookie", json={"session_id": self.session})
-            cookies = "; ".join(f"{name}={value}" for name, value in page.cookies.items())
-        auth = {"clientType": "webapp", "sessionId": self.session, "threadId": "", "userEnv": "{}", "chatProfile": ""}
-        headers = {"Cookie": cookies} if cookies else {}
-        place = {"socketio_path": "/ws/socket.io", "transports": ["websocket"]}
-        await self.socket.connect(self.address, headers=headers, auth=auth, wait_timeout=30, **place)
-        await self.socket.emit("connection_successful")
-        with suppress(TimeoutError):
-            await asyncio.wait_for(self.ready.wait(), 10)
-
-    async def ask(self) -> None:
-        """Send the question and wait for the end of its answer."""
-        message = {"id": str(uuid4()), "threadId": "", "name": "user", "type": "user_message", "output": QUESTION}
-        message["createdAt"] = "2026-01-01T00:00:00Z"
-        self.asked = time.perf_counter()
-        await self.socket.emit("client_message", {"message": message, "fileReferences": []})
-        with suppress(TimeoutError):
-            await asyncio.wait_for(self.done.wait(), 90)
 
 
 def start(name: str, mock: MockEndpoint, place: Path, port: int) -> subprocess.Popen[bytes]:
@@ -158,9 +113,6 @@ async def until(look: Callable[[], Awaitable[object]], seconds: float) -> None:
 
 async def crowd(address: str, count: int) -> Crowd:
     """So many users, all connected, ask in the same moment."""
-    visitors = [Visitor(address) for _ in range(count)]
-    for visitor in visitors:
-        await visitor.enter()
     slowest = [0.0]
 
     async def watch() -> None:
@@ -168,14 +120,21 @@ async def crowd(address: str, count: int) -> Crowd:
             slowest.append(await health(address))
             await asyncio.sleep(0.1)
 
-    watching = asyncio.create_task(watch())
-    await asyncio.gather(*(visitor.ask() for visitor in visitors))
-    watching.cancel()
-    with suppress(asyncio.CancelledError, httpx2.HTTPError):
-        await watching
-    for visitor in visitors:
-        await visitor.socket.disconnect()
-    first = [visitor.first for visitor in visitors if visitor.first is not None and visitor.done.is_set()]
+    async def ask(page: Page) -> float | None:
+        try:
+            await page.ask(QUESTION, seconds=90)
+        except PageError:
+            return None
+        return page.first_token
+
+    async with AsyncExitStack() as tabs:
+        pages = [await tabs.enter_async_context(open_page(address)) for _ in range(count)]
+        watching = asyncio.create_task(watch())
+        waits = await asyncio.gather(*map(ask, pages))
+        watching.cancel()
+        with suppress(asyncio.CancelledError, httpx2.HTTPError):
+            await watching
+    first = [wait for wait in waits if wait is not None]
     return Crowd(first, count - len(first), max(slowest))
 
 

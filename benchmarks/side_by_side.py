@@ -24,8 +24,9 @@ from uuid import uuid4
 import httpx2
 import psutil
 
-from benchmarks.chat import Visitor, health, start, until
+from benchmarks.chat import QUESTION, health, start, until
 from coursekit import open_webui, ports
+from coursekit.chainlit_client import open_page
 from foundry_mock import Behaviour, MockEndpoint
 from labkit.connection import Connection, Source
 from labkit.latency import ttft
@@ -84,12 +85,10 @@ async def our_application(mock: MockEndpoint, place: Path) -> Seen:
             starts.append(seconds)
             before = mock.counters.started
             for number in range(ANSWERS + 1):
-                visitor = Visitor(address)
-                await visitor.enter()
-                await visitor.ask()
-                await visitor.socket.disconnect()
+                async with open_page(address) as page:
+                    await page.ask(QUESTION, seconds=90)
                 if number:  # the first answer of a process pays for its imports
-                    first.append(visitor.first or float("nan"))
+                    first.append(page.first_token or float("nan"))
                 else:
                     requests = mock.counters.started - before
             memory = resident(process)

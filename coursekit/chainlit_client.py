@@ -12,6 +12,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import time
 import uuid
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -40,7 +41,8 @@ class Page:
 
     `messages` are Chainlit's steps by id, `elements` the newest element by the id of its message, `actions` all
     buttons in their order, `resumed` the threads that the app sent after a resume. `states` are the texts that the
-    newest answer went through. `session` and `thread` are ids: set them to resume a chat, or to attack one.
+    newest answer went through, and `first_token` the seconds until its first one. `session` and `thread` are ids: set
+    them to resume a chat, or to attack one.
     """
 
     url: str
@@ -54,10 +56,12 @@ class Page:
     resumed: list[dict[str, Any]] = field(default_factory=list)
     settings: list[Any] = field(default_factory=list)
     states: list[str] = field(default_factory=list)
+    first_token: float | None = None
     busy: bool = True
     socket: socketio.AsyncClient = field(init=False)
     _before: frozenset[str] = frozenset()
     _actions_before: int = 0
+    _said: float = 0.0
     _news: asyncio.Event = field(default_factory=asyncio.Event)
 
     async def open(self, seconds: float = 30) -> None:
@@ -98,6 +102,8 @@ class Page:
             if "message" not in data["type"]:  # Chainlit's own record of a run, which is hidden
                 return
             self.messages[data["id"]] = data
+            if event == "stream_start" and self.first_token is None:
+                self.first_token = time.perf_counter() - self._said
         elif event == "stream_token" and data["id"] in self.messages:
             message = self.messages[data["id"]]
             message["output"] = data["token"] if data["isSequence"] else message["output"] + data["token"]
@@ -140,6 +146,7 @@ class Page:
         """Send a message without waiting; `event` and the id of a `message` may be those of an edited one."""
         self._before, self._actions_before = frozenset(self.messages), len(self.actions)
         self.states, self.busy = [], True
+        self.first_token, self._said = None, time.perf_counter()
         step = {"id": message or str(uuid.uuid4()), "output": text, "type": "user_message", "name": "user"}
         step |= {"threadId": self.thread, "createdAt": "2026-01-01T00:00:00.000Z"}
         await self.emit(event, {"message": step, "fileReferences": []})

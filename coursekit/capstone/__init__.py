@@ -1,6 +1,6 @@
 """The capstone's check: a student's app in a process of its own, over the mock endpoint, drill by drill."""
 
 from coursekit.capstone.check import check, examine
-from coursekit.capstone.verdict import Result, Verdict
+from coursekit.capstone.report import DrillReport, DrillResult
 
-__all__ = ["Result", "Verdict", "check", "examine"]
+__all__ = ["DrillReport", "DrillResult", "check", "examine"]

@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING
 import httpx2
 import psutil
 
-from coursekit.capstone.judge import PASSED_OVER, short
-from coursekit.capstone.verdict import DrillError
+from coursekit.capstone.report import DrillError
+from coursekit.capstone.rules import PASSED_OVER, short
 from coursekit.copies import ROOT
 
 if TYPE_CHECKING:

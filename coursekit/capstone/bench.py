@@ -7,8 +7,8 @@ import contextlib
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from coursekit.capstone.judge import complaint, short
-from coursekit.capstone.verdict import DrillError
+from coursekit.capstone.report import DrillError
+from coursekit.capstone.rules import complaint, short
 from coursekit.chainlit_client import PageError, open_page
 from foundry_mock import Behaviour, MockEndpoint
 

@@ -14,10 +14,8 @@ import socketio
 
 from coursekit.capstone.app import App
 from coursekit.capstone.bench import QUICK, Bench, Drill, Limits
-from coursekit.capstone.drills import WORKING
-from coursekit.capstone.faults import FAULTS
-from coursekit.capstone.keeping import KEEPING
-from coursekit.capstone.verdict import DrillError, Result, Verdict
+from coursekit.capstone.drills import DRILLS
+from coursekit.capstone.report import DrillError, DrillReport, DrillResult
 from coursekit.chainlit_client import PageError
 from coursekit.errors import WorkbookError
 from foundry_mock import MockEndpoint
@@ -25,7 +23,6 @@ from foundry_mock import MockEndpoint
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-DRILLS = (*WORKING, *FAULTS, *KEEPING)
 _SETTLED = 5.0
 _NEVER = "not tried, since the app does not start"
 
@@ -36,7 +33,7 @@ def check(
     drills: Sequence[Drill] = DRILLS,
     limits: Limits | None = None,
     say: Callable[[str], None] = lambda _: None,
-) -> Verdict:
+) -> DrillReport:
     """Try an app; `say` is told each result as it comes. Raises WorkbookError where there is no app."""
     return asyncio.run(examine(folder, drills=drills, limits=limits, say=say))
 
@@ -47,12 +44,12 @@ async def examine(
     drills: Sequence[Drill] = DRILLS,
     limits: Limits | None = None,
     say: Callable[[str], None] = lambda _: None,
-) -> Verdict:
+) -> DrillReport:
     """The same inside an event loop, as a notebook has one."""
     folder = Path(folder)
     if not (folder / "app.py").is_file():
         raise WorkbookError(
-            f"there is no app.py in {folder}", fix="name the folder of your app: lab.py capstone FOLDER"
+            f"There is no app.py in {folder}", fix="name the folder of your app: lab.py capstone FOLDER"
         )
     limits = limits or Limits()
     with tempfile.TemporaryDirectory(prefix="capstone-", ignore_cleanup_errors=True) as place:
@@ -63,7 +60,7 @@ async def examine(
         told = {"BASE_URL": base_url, "MODEL": model, "API_KEY": key, "CHAT_PATIENCE": f"{limits.patience:g}"}
         app = App(folder, Path(place), told)
         bench = Bench(app, int(base_url.rpartition(":")[2].partition("/")[0]), key, limits)
-        results: list[Result] = []
+        results: list[DrillResult] = []
         try:
             dead = await _start(bench)
             for drill in drills:
@@ -73,7 +70,7 @@ async def examine(
                 say(str(result))
         finally:
             await app.stop()
-    return Verdict(str(folder), tuple(results))
+    return DrillReport(str(folder), tuple(results))
 
 
 async def _start(bench: Bench) -> str:
@@ -86,7 +83,7 @@ async def _start(bench: Bench) -> str:
     return ""
 
 
-async def _try(bench: Bench, drill: Drill) -> Result:
+async def _try(bench: Bench, drill: Drill) -> DrillResult:
     """One drill, on an app that answers: one that the drill before has left blocked or ended is started again."""
     if not await bench.app.healthy(_SETTLED):
         await bench.app.stop()
@@ -103,5 +100,5 @@ async def _try(bench: Bench, drill: Drill) -> Result:
         return _result(drill, f"the connection to the app broke ({type(error).__name__})")
 
 
-def _result(drill: Drill, wrong: str = "", seen: str = "") -> Result:
-    return Result(drill.name, drill.title, not wrong, wrong or seen, drill.fix, drill.lesson)
+def _result(drill: Drill, wrong: str = "", seen: str = "") -> DrillResult:
+    return DrillResult(drill.name, drill.title, not wrong, wrong or seen, drill.fix, drill.lesson)

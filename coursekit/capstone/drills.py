@@ -1,17 +1,29 @@
-"""The drills of an app that works: it starts, streams, stops, remembers, and keeps to one request a message."""
+"""The drills: an app that works, an endpoint that fails, and what has to stay on this machine."""
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
+from secrets import token_hex
+from urllib.parse import urlsplit
 
-from coursekit.capstone.bench import LONG, QUICK, SLOW, WINDOW, WORDS, Bench, Drill
-from coursekit.capstone.judge import open_hosts, short
-from coursekit.capstone.verdict import DrillError
-from foundry_mock import Fault
+import aiohttp
+
+from coursekit.capstone.bench import LONG, OFTEN, QUICK, SLOW, WINDOW, WORDS, Bench, Drill
+from coursekit.capstone.report import DrillError
+from coursekit.capstone.rules import holding, literal_keys, open_hosts, outside, short
+from coursekit.chainlit_client import Page, PageError, log_in
+from foundry_mock import Behaviour, Fault, Step
 
 # How many growing texts the page must show, and how long a conversation must fit: messages, and words in each.
 GROWING = 4
 ROUNDS, LENGTH = 10, 220
+# Tokens before the connection breaks.
+BROKEN = 6
+STRANGER = "http://elsewhere.example"
+
+
+# An app that works: it starts, streams, stops, remembers, and makes one request for a message.
 
 
 async def starts(bench: Bench) -> str:
@@ -130,7 +142,124 @@ async def bounded(bench: Bench) -> str:
     return f"{ROUNDS} messages of {LENGTH} words each fitted into {WINDOW} tokens, answers included"
 
 
-WORKING = (
+# An endpoint that fails: each time the page says what to do, and the next question works.
+
+
+async def server_error(bench: Bench) -> str:
+    """HTTP 500."""
+    return await _survives(bench, Fault.SERVER_ERROR)
+
+
+async def dropped(bench: Bench) -> str:
+    """The connection breaks in the middle of the answer, with time to read what came before."""
+    partial = " ".join(str(number) for number in range(1, BROKEN + 1))
+    return await _survives(bench, Step(Fault.DROP, after=BROKEN), partial, SLOW)
+
+
+async def hangs(bench: Bench) -> str:
+    """The endpoint takes the question and then says nothing."""
+    return await _survives(bench, Fault.HANG)
+
+
+async def _survives(bench: Bench, fault: Fault | Step, partial: str = "", behaviour: Behaviour = QUICK) -> str:
+    async with contextlib.AsyncExitStack() as stack:
+        async with bench.endpoint(behaviour) as mock:
+            tab = await stack.enter_async_context(bench.visit())
+            mock.fail(*[fault] * OFTEN)
+            await tab.say(LONG)
+            said = await bench.complains(tab, partial)
+            await bench.free(tab, mock, "after the fault")
+        async with bench.endpoint():
+            await tab.ask("Count to 3.", "1 2 3", bench.limits.answer)
+    return f"the page said: {said}"
+
+
+async def refused(bench: Bench) -> str:
+    """Nothing listens any more, for one who asks and for one who comes; then it is back."""
+    async with contextlib.AsyncExitStack() as stack:
+        async with bench.endpoint():
+            tab = await stack.enter_async_context(bench.visit())
+            await tab.ask("Count to 3.", "1 2 3", bench.limits.answer)
+        await tab.say("Count to 4.")
+        said = await bench.complains(tab)
+        late = await stack.enter_async_context(bench.visit())
+        async with bench.endpoint():
+            await tab.ask("Count to 5.", "1 2 3 4 5", bench.limits.answer)
+            await late.ask("Count to 5.", "1 2 3 4 5", bench.limits.answer)
+    return f"the page said: {said}"
+
+
+# What stays on this machine: keys and words, and who may talk to the app.
+
+
+async def source(bench: Bench) -> str:
+    """No key in what the student wrote."""
+    if found := literal_keys(bench.app.code):
+        raise DrillError(f"what looks like a key stands in {', '.join(found)}")
+    return "no key stands in its files"
+
+
+async def secrets(bench: Bench) -> str:
+    """Neither the key nor a word of a conversation in a log or a file, also when something goes wrong."""
+    words = [f"kestrel{token_hex(6)}" for _ in range(2)]
+    async with bench.endpoint() as mock, bench.visit() as tab:
+        await tab.ask(f"Tell me about {words[0]}.", words[0], bench.limits.answer)
+        mock.fail(*[Fault.SERVER_ERROR] * OFTEN)
+        await tab.say(f"Tell me about {words[1]}.")
+        await tab.settled(bench.limits.complaint)
+    app = bench.app
+    log = app.log.read_text(encoding="utf-8", errors="replace")
+    wrong = ["the key is in the log"] if bench.key in log else []
+    wrong += ["words of a message are in the log"] if any(word in log for word in words) else []
+    for folder, databases in ((app.code, True), (app.home, True), (app.cache, False)):
+        found = [*holding(folder, [bench.key]), *holding(folder, words, databases=databases)]
+        wrong += [f"the key or words of a message are in {folder.name}/{name}" for name in sorted(set(found))]
+    if wrong:
+        raise DrillError("; ".join(wrong))
+    return "neither the key nor a word of a message is in its log or its files"
+
+
+async def at_home(bench: Bench) -> str:
+    """The page loads nothing from elsewhere."""
+    html = (await bench.app.get("/")).text
+    if found := outside(html, urlsplit(bench.app.url).netloc):
+        hosts = sorted({urlsplit(address).netloc for address in found})
+        raise DrillError(f"the page loads from {', '.join(hosts)}")
+    return "the page loads nothing from another host"
+
+
+async def stranger(bench: Bench) -> str:
+    """A page of another origin, open in the same browser."""
+    async with bench.endpoint(), aiohttp.ClientSession() as http:
+        page = Page(bench.app.url, http, headers={"Origin": STRANGER})
+        await log_in(http, bench.app.url)
+        try:
+            await page.open(bench.limits.answer)
+            await page.settled(bench.limits.answer)
+        except PageError:
+            return "a page of another origin was turned away"
+        finally:
+            await page.close()
+    raise DrillError(f"a page of {STRANGER} could open a chat, read it and write in it")
+
+
+async def escapes(bench: Bench) -> str:
+    """HTML in an answer is text. The settings that run count, whether a file or the code made them."""
+    async with (
+        bench.endpoint(),
+        bench.visit() as tab,
+        tab.http.get(f"{bench.app.url}/project/settings?language=en-US") as reply,
+    ):
+        if reply.status != 200:
+            raise DrillError(f"its settings could not be read (HTTP {reply.status})")
+        features = (await reply.json()).get("features") or {}
+    if features.get("unsafe_allow_html"):
+        raise DrillError("unsafe_allow_html is on: a model's HTML would run in the page")
+    return "HTML in an answer is shown, not run"
+
+
+_SAY = "catch the error (LabError) and show a message that says what to do"
+DRILLS = (
     Drill("starts", "It starts", "04", "look at the app's own words: chainlit run app.py", starts),
     Drill("loopback", "It listens on this machine only", "04", "listen on 127.0.0.1, not on 0.0.0.0", loopback),
     Drill("streams", "The answer streams", "02", "send each piece on with stream_token as it comes", streams),
@@ -148,4 +277,13 @@ WORKING = (
     ),
     Drill("remembers", "It remembers the conversation", "01", "send the whole list of messages", remembers),
     Drill("bounded", "A long conversation fits", "02", "send the newest messages that fit: History.within", bounded),
+    Drill("http_500", "It survives HTTP 500", "04", _SAY, server_error),
+    Drill("dropped", "It survives a stream that breaks off", "02", f"{_SAY}, below the partial text", dropped),
+    Drill("hangs", "It survives an endpoint that hangs", "04", f"give up after CHAT_PATIENCE; {_SAY}", hangs),
+    Drill("refused", "It survives an endpoint that is gone", "01", f"{_SAY}; connect anew for the next", refused),
+    Drill("source", "No key in the source", "01", "read the key from API_KEY, or keep it in .env", source),
+    Drill("secrets", "Nothing in logs and files", "04", "print and write neither key nor messages", secrets),
+    Drill("at_home", "The page stays at home", "04", "take the links out, as stay_at_home in apps/chat", at_home),
+    Drill("stranger", "Only its own page may talk to it", "04", "check Origin, as Guard in apps/chat", stranger),
+    Drill("escapes", "Answers cannot run", "04", "set unsafe_allow_html = false", escapes),
 )

@@ -15,11 +15,11 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from coursekit.capstone import Result, Verdict, check
+from coursekit.capstone import DrillReport, DrillResult, check
 from coursekit.capstone.app import App
 from coursekit.capstone.bench import Limits
-from coursekit.capstone.check import DRILLS
-from coursekit.capstone.judge import complaint, holding, is_database, literal_keys, open_hosts, outside, short
+from coursekit.capstone.drills import DRILLS
+from coursekit.capstone.rules import complaint, holding, is_database, literal_keys, open_hosts, outside, short
 from coursekit.errors import WorkbookError
 from tests.conftest import ROOT
 
@@ -179,16 +179,16 @@ def build(name: str, folder: Path) -> Path:
 
 
 @pytest.fixture(scope="module")
-def verdicts(
+def reports(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[Callable[[str], Verdict]]:
+) -> Iterator[Callable[[str], DrillReport]]:
     """What the check finds about the apps of the selected tests; two at a time, since they mostly wait.
 
     A mutant gets the drills that are to fail, and a few that are not; the worked example and the old app get all.
     """
     place = tmp_path_factory.mktemp("apps")
     with ThreadPoolExecutor(2) as pool:
-        started: dict[str, Future[Verdict]] = {}
+        started: dict[str, Future[DrillReport]] = {}
         for item in request.session.items:
             called = getattr(item, "callspec", None)
             name = called.params.get("app") if called else None
@@ -200,9 +200,9 @@ def verdicts(
         yield lambda name: started[name].result()
 
 
-def told(verdict: Verdict, name: str) -> Result:
+def told(report: DrillReport, name: str) -> DrillResult:
     """The result of one drill."""
-    (found,) = (result for result in verdict.results if result.name == name)
+    (found,) = (result for result in report.results if result.name == name)
     return found
 
 
@@ -212,12 +212,12 @@ def told(verdict: Verdict, name: str) -> Result:
 @pytest.mark.e2e
 @pytest.mark.timeout(1500)
 @pytest.mark.parametrize("app", ["example"])
-def test_the_worked_example_passes(verdicts: Callable[[str], Verdict], app: str) -> None:
-    verdict = verdicts(app)
-    assert verdict.failed == frozenset(), str(verdict)
-    assert verdict.passed
-    assert [result.name for result in verdict.results] == [drill.name for drill in DRILLS]
-    assert "the partial answer stays" in told(verdict, "stops").seen
+def test_the_worked_example_passes(reports: Callable[[str], DrillReport], app: str) -> None:
+    report = reports(app)
+    assert report.failed == frozenset(), str(report)
+    assert report.passed
+    assert [result.name for result in report.results] == [drill.name for drill in DRILLS]
+    assert "the partial answer stays" in told(report, "stops").seen
     leftovers = {path.name for path in EXAMPLE.rglob("*")} & {".files", "translations"}
     assert leftovers == set()  # it ran in a copy
 
@@ -225,10 +225,10 @@ def test_the_worked_example_passes(verdicts: Callable[[str], Verdict], app: str)
 @pytest.mark.e2e
 @pytest.mark.timeout(1500)
 @pytest.mark.parametrize("app", ["seed"])
-def test_the_old_app_fails_for_the_right_reasons(verdicts: Callable[[str], Verdict], app: str) -> None:
-    verdict = verdicts(app)
+def test_the_old_app_fails_for_the_right_reasons(reports: Callable[[str], DrillReport], app: str) -> None:
+    report = reports(app)
     kept_out = {"neighbour", "stops", "tab", "one_call", "remembers", "at_home", "stranger"}
-    assert verdict.failed == FAULTS | kept_out, str(verdict)
+    assert report.failed == FAULTS | kept_out, str(report)
     reasons = {
         "neighbour": "a second user got none",
         "stops": "running answers did not fall to zero",
@@ -243,15 +243,15 @@ def test_the_old_app_fails_for_the_right_reasons(verdicts: Callable[[str], Verdi
         "stranger": "could open a chat",
     }
     for name, words in reasons.items():
-        assert words in told(verdict, name).seen
+        assert words in told(report, name).seen
 
 
 @pytest.mark.e2e
 @pytest.mark.timeout(1500)
 @pytest.mark.parametrize("app", MUTANTS)
-def test_one_fault_fails_its_drills(verdicts: Callable[[str], Verdict], app: str) -> None:
-    verdict = verdicts(app)
-    assert verdict.failed == MUTANTS[app].fails, str(verdict)
+def test_one_fault_fails_its_drills(reports: Callable[[str], DrillReport], app: str) -> None:
+    report = reports(app)
+    assert report.failed == MUTANTS[app].fails, str(report)
 
 
 @pytest.mark.e2e
@@ -277,7 +277,7 @@ def test_command_says_what_failed(tmp_path: Path) -> None:
 
 
 def test_no_app_is_said(tmp_path: Path) -> None:
-    with pytest.raises(WorkbookError, match=r"there is no app\.py"):
+    with pytest.raises(WorkbookError, match=r"There is no app\.py"):
         check(tmp_path)
 
 
@@ -389,20 +389,20 @@ def test_a_long_text_is_cut() -> None:
     assert len(short("word " * 100)) == 120
 
 
-def test_a_verdict_in_its_three_forms() -> None:
-    good = Result("streams", "The answer streams", True, "it grew", "stream it", "02")
-    bad = Result("tab", "A closed tab ends its answer", False, "it went on & on", "cancel the task", "04")
-    verdict = Verdict("mine", (good, bad))
-    assert not verdict.passed
-    assert verdict.failed == {"tab"}
-    assert Verdict("mine", (good,)).passed
-    assert not Verdict("mine", ()).passed
-    lines = str(verdict).splitlines()
+def test_a_report_in_its_three_forms() -> None:
+    good = DrillResult("streams", "The answer streams", True, "it grew", "stream it", "02")
+    bad = DrillResult("tab", "A closed tab ends its answer", False, "it went on & on", "cancel the task", "04")
+    report = DrillReport("mine", (good, bad))
+    assert not report.passed
+    assert report.failed == {"tab"}
+    assert DrillReport("mine", (good,)).passed
+    assert not DrillReport("mine", ()).passed
+    lines = str(report).splitlines()
     assert lines[0] == "passed  streams     The answer streams: it grew"
     assert lines[2].strip() == "Fix: cancel the task (notebook 04)"
     assert lines[-1] == "1 of 2 drills passed: mine"
-    assert json.loads(verdict.as_json())["results"][1]["fix"] == "cancel the task"
-    page = verdict._repr_html_()
+    assert json.loads(report.as_json())["results"][1]["fix"] == "cancel the task"
+    page = report._repr_html_()
     assert "it went on &amp; on" in page
     assert "stream it" not in page
 

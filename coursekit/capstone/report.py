@@ -18,7 +18,7 @@ class DrillError(Exception):
 
 
 @dataclass(frozen=True)
-class Result:
+class DrillResult:
     """One drill: what was seen, what to do where it failed, and the notebook that teaches it."""
 
     name: str
@@ -38,11 +38,11 @@ class Result:
 
 
 @dataclass(frozen=True)
-class Verdict:
-    """All drills of one app. As JSON: `schema`, `folder`, `passed` and `results`, each with the fields of Result."""
+class DrillReport:
+    """All drills of one app. As JSON: `schema`, `folder`, `passed`, and `results` with the fields of DrillResult."""
 
     folder: str
-    results: tuple[Result, ...]
+    results: tuple[DrillResult, ...]
 
     @property
     def passed(self) -> bool:
@@ -61,7 +61,7 @@ class Verdict:
         return f"{passed} of {len(self.results)} drills passed: {Path(self.folder).name}"
 
     def as_json(self) -> str:
-        """The verdict for programs."""
+        """The report for programs."""
         found = {"folder": self.folder, "passed": self.passed, "results": [asdict(each) for each in self.results]}
         return json.dumps({"schema": SCHEMA} | found, indent=1, ensure_ascii=False)
 
@@ -78,5 +78,5 @@ class Verdict:
         return Table(("drill", "", "what was seen", "fix", "notebook"), tuple(rows))._repr_html_()
 
 
-def _help(result: Result) -> tuple[str, str]:
+def _help(result: DrillResult) -> tuple[str, str]:
     return result.fix, result.lesson
