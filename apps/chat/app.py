@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import chainlit as cl
 from chainlit.input_widget import Select, Slider, Switch, TextInput
 
+from apps.chat.device import Refusal, Refused
 from apps.chat.guard import matches
 from apps.chat.history import EXPORT, as_markdown, conversation
 from apps.chat.launch import FILES, launch
@@ -18,7 +19,6 @@ from apps.chat.reply import reply
 from apps.chat.store import opened
 from apps.chat.tasks import complain, connected, gone, redo, stop_when_gone
 from apps.chat.words import words
-from apps.chat_prod.limits import Refusal, Refused
 from labkit import Connection, EndpointError, LabError, ModelError, Router, cloud
 from labkit.listing import list_models
 from labkit.routing.scorers import Keywords

@@ -9,9 +9,9 @@ import time
 from collections import deque
 from contextlib import asynccontextmanager
 from dataclasses import replace
+from enum import StrEnum
 from typing import TYPE_CHECKING
 
-from apps.chat_prod.limits import Refusal, Refused
 from labkit import Connection, Health, LabError, SettingsError, Source, connect
 from labkit.progress import watched
 from labkit.streaming import SILENCE
@@ -22,6 +22,23 @@ if TYPE_CHECKING:
 # Foundry Local shares one device among its answers; what stands behind BASE_URL may be a fleet.
 WIDTH = {Source.BASE_URL: 64}
 FEW = 2
+
+
+class Refused(StrEnum):
+    """Why a question is not taken."""
+
+    RATE = "rate"  # this user asks too often
+    QUEUE = "queue"  # the queue is full
+    DRAINING = "draining"  # the server is about to stop
+
+
+class Refusal(Exception):  # noqa: N818 - it is an answer, not a failure of this program
+    """A question that is not taken; after `wait` seconds the same one would be, where that is known."""
+
+    def __init__(self, why: Refused, wait: float = 0.0) -> None:
+        super().__init__(why)
+        self.why = why
+        self.wait = wait
 
 
 class Queue:

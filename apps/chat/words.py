@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import chainlit as cl
 
-from apps.chat_prod.limits import Refusal, Refused
+from apps.chat.device import Refusal, Refused
 from labkit import EndpointError, LabError, ModelError, RequestError, RoutingError, SettingsError, StreamError
 from labkit.events import End
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from uvicorn.server import HANDLED_SIGNALS, Server
 
-from apps.chat_prod.limits import Refusal, Refused
+from apps.chat.device import Refusal, Refused
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable

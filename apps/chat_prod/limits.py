@@ -5,32 +5,15 @@ from __future__ import annotations
 import re
 import time
 from dataclasses import dataclass
-from enum import StrEnum
 from typing import TYPE_CHECKING
 
+from apps.chat.device import Refusal, Refused
 from labkit import SettingsError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
 _SECONDS = {"s": 1.0, "min": 60.0, "h": 3600.0}
-
-
-class Refused(StrEnum):
-    """Why a question is not taken."""
-
-    RATE = "rate"  # this user asks too often
-    QUEUE = "queue"  # the line is full
-    DRAINING = "draining"  # the server is about to stop
-
-
-class Refusal(Exception):  # noqa: N818 - it is an answer, not a failure of this program
-    """A question that is not taken; after `wait` seconds the same one would be, where that is known."""
-
-    def __init__(self, why: Refused, wait: float = 0.0) -> None:
-        super().__init__(why)
-        self.why = why
-        self.wait = wait
 
 
 @dataclass(frozen=True)

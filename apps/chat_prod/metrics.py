@@ -23,8 +23,7 @@ if TYPE_CHECKING:
     from prometheus_client.core import Metric
     from starlette.requests import Request
 
-    from apps.chat.device import Device
-    from apps.chat_prod.limits import Refused
+    from apps.chat.device import Device, Refused
     from apps.chat_prod.readiness import Readiness
     from labkit import Connection
     from labkit.events import Trace

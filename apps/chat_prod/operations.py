@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 
 import chainlit as cl
 
+from apps.chat.device import Refusal
 from apps.chat.words import SHUT_DOWN
-from apps.chat_prod.limits import Refusal
 from apps.chat_prod.logs import adopt, begin, failure
 from labkit.events import End
 from labkit.latency import ttft

@@ -310,7 +310,7 @@ def test_answers_and_errors_are_counted() -> None:
     made.failed(EndpointError("no"))
     made.failed(StreamError("no"))
     made.failed(EndpointError("no"))
-    made.refused(limits.Refused.RATE)
+    made.refused(device.Refused.RATE)
     seen = told(made)
     assert seen["chat_answers_total", "finished", "local"] == 3
     assert seen["chat_answers_total", "refused", "cloud"] == 1
@@ -685,8 +685,8 @@ def taken(buckets: limits.Buckets, user: str = "anna") -> float:
     """The seconds to wait; 0 where the question was taken."""
     try:
         buckets.take(user)
-    except limits.Refusal as refusal:
-        return refusal.wait if refusal.why is limits.Refused.RATE else -1.0
+    except device.Refusal as refusal:
+        return refusal.wait if refusal.why is device.Refused.RATE else -1.0
     return 0.0
 
 
@@ -750,16 +750,16 @@ def test_a_full_line_takes_nobody_else() -> None:
 
         visits = [asyncio.create_task(visit()) for _ in range(3)]
         await asyncio.sleep(0.01)
-        with pytest.raises(limits.Refusal) as refused:
+        with pytest.raises(device.Refusal) as refused:
             await visit()
-        assert refused.value.why is limits.Refused.QUEUE
+        assert refused.value.why is device.Refused.QUEUE
         assert (queue.running, queue.waiting) == (1, 2)
         leave.set()
         await asyncio.gather(*visits)
         await visit()
         nobody = device.Queue(1, most=0)
         async with nobody.turn(lambda _: asyncio.sleep(0)):
-            with pytest.raises(limits.Refusal):
+            with pytest.raises(device.Refusal):
                 nobody.refuse_when_full()
 
     asyncio.run(scenario())
@@ -835,9 +835,9 @@ def test_short_answers_finish_and_long_ones_are_ended(hurried: bool) -> None:
             made.seconds = 0.5
             made.told(signal.SIGTERM, server)
         assert made.draining
-        with pytest.raises(limits.Refusal) as refused:
+        with pytest.raises(device.Refusal) as refused:
             made.admit()
-        assert refused.value.why is limits.Refused.DRAINING
+        assert refused.value.why is device.Refused.DRAINING
         assert made._run is not None
         await made._run
         await asyncio.sleep(0)

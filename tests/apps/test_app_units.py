@@ -38,7 +38,6 @@ with pytest.MonkeyPatch.context() as patch, warnings.catch_warnings():
     from chainlit.user import User
 
     from apps.chat import device, guard, history, launch, reply, store, words
-    from apps.chat_prod import limits
 
 if TYPE_CHECKING:
     from starlette.types import Message, Receive, Scope, Send
@@ -828,7 +827,7 @@ def test_of_other_errors_no_word_is_said(language: words.Words, monkeypatch: pyt
 def test_every_end_that_needs_a_word_has_one() -> None:
     for language in (words.ENGLISH, words.SWEDISH):
         assert set(language.ended) == set(End) - {End.FINISHED} | {words.SHUT_DOWN}
-        assert set(language.refused) == set(limits.Refused)
+        assert set(language.refused) == set(device.Refused)
 
 
 def test_names_have_no_colon_that_chainlit_would_swallow() -> None:
