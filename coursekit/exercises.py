@@ -90,7 +90,7 @@ def exercises(notebook: str) -> dict[str, Exercise]:
         module = importlib.import_module(f"coursekit.checks.nb{notebook}")
     except ModuleNotFoundError as error:
         raise WorkbookError(
-            f"notebook {notebook} has no exercises", fix="check the number, for example 01.2"
+            f"Notebook {notebook} has no exercises", fix="check the number, for example 01.2"
         ) from error
     found: list[Exercise] = module.EXERCISES
     return {exercise.number: exercise for exercise in found}
@@ -100,7 +100,7 @@ def find(number: str) -> Exercise:
     """The exercise with this number. Raises WorkbookError that names the others."""
     known = exercises(number.partition(".")[0])
     if number not in known:
-        raise WorkbookError(f"there is no exercise {number}", fix=f"choose one of {', '.join(known)}")
+        raise WorkbookError(f"There is no exercise {number}", fix=f"choose one of {', '.join(known)}")
     return known[number]
 
 

@@ -197,7 +197,7 @@ def test_a_wrong_command_line_is_one_line(words: list[str], expected: str, capsy
 
 
 @pytest.mark.parametrize(
-    ("arguments", "base_url", "said"),
+    ("arguments", "base_url", "message"),
     [
         pytest.param(["serve", "--port", "{taken}"], "", "Port {taken} on 127.0.0.1 is taken", id="port taken"),
         pytest.param(["webgpu", "--port", "{taken}"], "", "Port {taken} on 127.0.0.1 is taken", id="pages' port taken"),
@@ -205,7 +205,7 @@ def test_a_wrong_command_line_is_one_line(words: list[str], expected: str, capsy
         pytest.param(["serve"], "http://a b", "BASE_URL is 'http://a b'", id="bad variable"),
     ],
 )
-def test_error_is_one_line_with_its_cure(taken_port: int, arguments: list[str], base_url: str, said: str) -> None:
+def test_error_is_one_line_with_its_fix(taken_port: int, arguments: list[str], base_url: str, message: str) -> None:
     """The exit status is 1, and stdout stays empty for the programs that read it."""
     command = [sys.executable, "-m", "coursekit", *(argument.format(taken=taken_port) for argument in arguments)]
     environment = os.environ | {"BASE_URL": base_url}
@@ -213,13 +213,13 @@ def test_error_is_one_line_with_its_cure(taken_port: int, arguments: list[str], 
     assert (done.returncode, done.stdout) == (1, "")
     (line,) = done.stderr.splitlines()
     assert line.startswith("lab.py: ")
-    assert said.format(taken=taken_port) in line.partition("Fix: ")[0]
+    assert message.format(taken=taken_port) in line.partition("Fix: ")[0]
     assert line.partition("Fix: ")[2]
 
 
-@pytest.mark.parametrize(("place", "mended"), [("--out", "an option"), ("LABKIT_CACHE", "LABKIT_CACHE")])
-def test_path_that_cannot_be_is_one_line_with_its_cure(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], place: str, mended: str
+@pytest.mark.parametrize(("place", "fix"), [("--out", "an option"), ("LABKIT_CACHE", "LABKIT_CACHE")])
+def test_path_that_cannot_be_is_one_line_with_its_fix(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], place: str, fix: str
 ) -> None:
     """A folder below a file, wherever it was named."""
     file = tmp_path / "file"
@@ -235,7 +235,7 @@ def test_path_that_cannot_be_is_one_line_with_its_cure(
     assert status == 1
     assert line.startswith("lab.py: ")
     assert str(file) in line.partition("Fix: ")[0]
-    assert mended in line.partition("Fix: ")[2]
+    assert fix in line.partition("Fix: ")[2]
 
 
 @pytest.mark.parametrize("command", ["serve", "chat", "webgpu", "openwebui"])
@@ -278,51 +278,51 @@ def test_ctrl_c_gets_through_while_the_workbook_is_open(monkeypatch: pytest.Monk
     assert signal.getsignal(signal.SIGTERM) is before
 
 
-def test_reset_gives_a_fresh_copy(tmp_path: Path) -> None:
-    """In a course of its own: the old copy stays beside the new one, and both are named."""
-    course = tmp_path / "course"
-    for package in ("labkit", "coursekit"):
-        shutil.copytree(ROOT / package, course / package, ignore=shutil.ignore_patterns("__pycache__"))
-    (course / "notebooks").mkdir()
-    nbformat.write(nbformat.v4.new_notebook(), course / "notebooks" / "01_first.ipynb")
-    (course / "work").mkdir()
-    (course / "work" / "01_first.ipynb").write_text("my work", encoding="utf-8")
-    command = [sys.executable, "-m", "coursekit", "reset", "1"]
+def run_in(course: Path, *arguments: str) -> tuple[int, str, str]:
+    """Run a command in a course of its own; gives the exit status, stdout and stderr."""
+    command = [sys.executable, "-m", "coursekit", *arguments]
     environment = os.environ | {"PYTHONPATH": str(course)}
-    done = subprocess.run(command, cwd=course, env=environment, capture_output=True, text=True, check=True)
-    (kept,) = [path for path in (course / "work").glob("*.ipynb") if path.name != "01_first.ipynb"]
-    assert kept.read_text(encoding="utf-8") == "my work"
-    first, second = done.stdout.splitlines()
-    assert first == f"01_first.ipynb is fresh. Your old one is {kept.name}, beside it."
-    assert "Reload Notebook from Disk" in second
-    assert re.fullmatch(r"01_old_\d{4}-\d\d-\d\d-\d{6}_first\.ipynb", kept.name)
+    done = subprocess.run(command, cwd=course, env=environment, capture_output=True, text=True, check=False)
+    return done.returncode, done.stdout, done.stderr
 
 
-def test_export_checks_and_writes(tmp_path: Path) -> None:
-    """In a course of its own: --check shows what differs and writes nothing, and after an export all is well."""
+@pytest.fixture
+def course(tmp_path: Path) -> Path:
+    """A course of one lesson, which exports one file."""
     course = tmp_path / "course"
     for package in ("labkit", "coursekit"):
         shutil.copytree(ROOT / package, course / package, ignore=shutil.ignore_patterns("__pycache__"))
     (course / "notebooks").mkdir()
     cells = [nbformat.v4.new_code_cell("%%export apps/chat/a.py\nx = 1")]
     nbformat.write(nbformat.v4.new_notebook(cells=cells), course / "notebooks" / "01_first.ipynb")
-    environment = os.environ | {"PYTHONPATH": str(course)}
+    return course
 
-    def run(*arguments: str) -> tuple[int, str, str]:
-        command = [sys.executable, "-m", "coursekit", "export", *arguments]
-        done = subprocess.run(command, cwd=course, env=environment, capture_output=True, text=True, check=False)
-        return done.returncode, done.stdout, done.stderr
 
-    status, shown, said = run("--check")
-    assert (status, said) == (1, "lab.py: apps/chat/a.py is missing. Fix: python lab.py export\n")
+def test_reset_gives_a_fresh_copy(course: Path) -> None:
+    """The old copy stays beside the new one, and both are named."""
+    (course / "work").mkdir()
+    (course / "work" / "01_first.ipynb").write_text("my work", encoding="utf-8")
+    status, shown, _ = run_in(course, "reset", "1")
+    [old] = [path for path in (course / "work").glob("*.ipynb") if path.name != "01_first.ipynb"]
+    assert old.read_text(encoding="utf-8") == "my work"
+    first, second = shown.splitlines()
+    assert (status, first) == (0, f"01_first.ipynb is fresh. Your old one is {old.name}, beside it.")
+    assert "Reload Notebook from Disk" in second
+    assert re.fullmatch(r"01_old_\d{4}-\d\d-\d\d-\d{6}_first\.ipynb", old.name)
+
+
+def test_export_checks_and_writes(course: Path) -> None:
+    """--check shows what differs and writes nothing, and after an export nothing differs."""
+    status, shown, error = run_in(course, "export", "--check")
+    assert (status, error) == (1, "lab.py: apps/chat/a.py is missing. Fix: python lab.py export\n")
     assert shown.startswith("--- /dev/null\n")
     assert shown.endswith("+x = 1\n")
     assert not (course / "apps").exists()
-    assert run() == (0, "written    apps/chat/a.py\n", "")
-    assert run() == (0, "unchanged  apps/chat/a.py\n", "")
-    assert run("--check") == (0, "", "")
+    assert run_in(course, "export") == (0, "written    apps/chat/a.py\n", "")
+    assert run_in(course, "export") == (0, "unchanged  apps/chat/a.py\n", "")
+    assert run_in(course, "export", "--check") == (0, "", "")
     (course / "apps" / "new.py").touch()
-    assert [run(*arguments)[0] for arguments in ((), ("--check",))] == [1, 1]
+    assert [run_in(course, "export", *options)[0] for options in ([], ["--check"])] == [1, 1]
 
 
 def test_kernel_is_registered_for_this_python(tmp_path: Path) -> None:
