@@ -17,7 +17,7 @@ from apps.chat.history import EXPORT, as_markdown, conversation
 from apps.chat.launch import FILES, launch
 from apps.chat.reply import reply
 from apps.chat.store import opened
-from apps.chat.tasks import complain, connected, gone, redo, stop_when_gone
+from apps.chat.tasks import connected, gone, redo, show_error, stop_when_gone
 from apps.chat.words import words
 from labkit import Connection, EndpointError, LabError, ModelError, Router, cloud
 from labkit.listing import list_models
@@ -74,8 +74,8 @@ async def start() -> None:
     try:
         await offer(await connected(device))
     except LabError as error:
-        house.failed(error)
-        await complain(error, "connect")
+        house.record_error(error)
+        await show_error(error, "connect")
 
 
 async def offer(lab: Connection) -> None:
@@ -138,11 +138,11 @@ async def respond() -> None:
     except Exception as error:
         if isinstance(error, EndpointError | ModelError):
             device.forget()
-        house.failed(error)
-        await complain(error, "retry")
+        house.record_error(error)
+        await show_error(error, "retry")
     except asyncio.CancelledError:
         if house.drain.over:  # nobody pressed Stop: its page is still there
-            await complain(Refusal(Refused.DRAINING), "retry")
+            await show_error(Refusal(Refused.DRAINING), "retry")
         raise
     finally:
         await gone(waiting)

@@ -47,7 +47,7 @@ STRANGER = b"This page may not talk to this app. If the app is yours, set CHAT_H
 OWN = ("127.0.0.1", "localhost", "[::1]")
 
 
-def called(host: str) -> str:
+def host_label(host: str) -> str:
     """A bind address as a browser names it."""
     return f"[{host}]" if ":" in host else host.lower()
 

@@ -23,7 +23,7 @@ from chainlit.session import BaseSession, WebsocketSession
 from fastapi import Depends
 
 from apps.chat.device import Device
-from apps.chat.guard import Guard, called
+from apps.chat.guard import Guard, host_label
 from apps.chat.store import acting_user
 from apps.chat_prod import metrics, readiness
 from apps.chat_prod.configuration import Configuration, Env
@@ -62,7 +62,7 @@ def launch(routes: Mapping[Any, Connection | Router]) -> Operations:
     os.environ["CHAINLIT_AUTH_SECRET"] = told.session_secret or secret(FILES / "session-secret")
     if app.middleware_stack is None:  # `-w` imports the app again, when it serves already
         set_up(told.log)
-        app.add_middleware(Guard, port=run.port, hosts=(*told.hosts, called(run.host)))
+        app.add_middleware(Guard, port=run.port, hosts=(*told.hosts, host_label(run.host)))
         own_files()
         name_the_user()
         app.state.operations = made = assemble(told)

@@ -38,7 +38,7 @@ async def connected(device: Device) -> Connection:
         await gone(note)
 
 
-async def complain(error: Exception, again: str) -> None:
+async def show_error(error: Exception, again: str) -> None:
     """Say what happened and what mends it, with a button that calls the action `again`."""
     message = cl.Message(said(error), actions=[cl.Action(name=again, payload={}, label=words().again)])
     message.is_error = True
@@ -53,7 +53,7 @@ async def gone(message: cl.Message) -> None:
 
 
 async def redo(action: cl.Action, work: Callable[[], Awaitable[None]]) -> None:
-    """Take the complaint away and run `work` as Chainlit runs a message, so that Stop reaches it."""
+    """Remove the message of the error and run `work` as Chainlit runs a message, so that Stop reaches it."""
     session, emitter = cl.context.session, cl.context.emitter
     for message in cl.chat_context.get():
         if message.id == action.forId:

@@ -83,7 +83,7 @@ class Metrics:
             self.whole.observe(trace.end - trace.request)
             self.tokens.observe(trace.tokens)
 
-    def failed(self, error: Exception) -> None:
+    def record_error(self, error: Exception) -> None:
         """Count an error."""
         self.errors.labels(type(error).__name__).inc()
 

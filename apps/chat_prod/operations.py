@@ -72,11 +72,11 @@ class Operations:
         }
         log.info("answer", extra={"fields": fields})
 
-    def failed(self, error: Exception) -> None:
+    def record_error(self, error: Exception) -> None:
         """Count what went wrong, and write its line: the kind and the place, never the text."""
         if isinstance(error, Refusal):
             self.metrics.refused(error.why)
             log.info("refused", extra={"fields": {"why": error.why, "seconds": round(error.wait, 1)}})
         else:
-            self.metrics.failed(error)
+            self.metrics.record_error(error)
             log.warning("error", extra={"fields": failure(error)})

@@ -307,9 +307,9 @@ def test_answers_and_errors_are_counted() -> None:
     for _ in range(3):
         made.answered(trace(), End.FINISHED, "local")
     made.answered(trace(End.REFUSED, tokens=0), End.REFUSED, "cloud")
-    made.failed(EndpointError("no"))
-    made.failed(StreamError("no"))
-    made.failed(EndpointError("no"))
+    made.record_error(EndpointError("no"))
+    made.record_error(StreamError("no"))
+    made.record_error(EndpointError("no"))
     made.refused(device.Refused.RATE)
     seen = told(made)
     assert seen["chat_answers_total", "finished", "local"] == 3
@@ -327,7 +327,7 @@ def test_answers_and_errors_are_counted() -> None:
 
 def test_two_applications_have_two_registries() -> None:
     first, second = metrics.Metrics(), metrics.Metrics()
-    first.failed(LabError("no"))
+    first.record_error(LabError("no"))
     assert ("chat_errors_total", "LabError") not in told(second)
 
 

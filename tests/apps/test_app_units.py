@@ -572,11 +572,11 @@ def test_the_usual_port_is_left_out_by_browsers() -> None:
     [("127.0.0.2", "127.0.0.2:8000"), ("MyPC", "mypc:8000"), ("fd00::5", "[fd00::5]:8000"), ("::1", "[::1]:8000")],
 )
 def test_the_address_that_it_listens_on_is_a_name_of_it(host: str, header: str) -> None:
-    assert through("GET", [("host", header)], hosts=(guard.called(host),)).passed == 1
+    assert through("GET", [("host", header)], hosts=(guard.host_label(host),)).passed == 1
 
 
 def test_the_port_is_left_out_of_no_name_of_this_machine() -> None:
-    assert through("GET", [("host", "localhost")], hosts=(guard.called("localhost"),)).passed == 0
+    assert through("GET", [("host", "localhost")], hosts=(guard.host_label("localhost"),)).passed == 0
 
 
 def test_a_page_may_open_a_socket_to_its_own_host_only() -> None:
