@@ -36,10 +36,10 @@ async def starts(bench: Bench) -> str:
 
 
 async def loopback(bench: Bench) -> str:
-    """Nothing of it listens on a network."""
+    """The app listens on loopback addresses only."""
     hosts = bench.app.listening()
     if not hosts:
-        raise DrillError("nothing of the app listens")
+        raise DrillError("the app listens on no port")
     if found := open_hosts(hosts):
         raise DrillError(f"it listens on {', '.join(found)}, where others can reach it")
     return f"it listens on {', '.join(sorted(set(hosts)))} only"
@@ -59,7 +59,7 @@ async def streams(bench: Bench) -> str:
 
 
 async def neighbour(bench: Bench) -> str:
-    """A user whose answer does not come yet holds nobody up; a client that blocks gives way only between pieces."""
+    """One user waits for a first token, and another gets an answer; a blocking client lets others in between pieces."""
     async with bench.endpoint() as mock, bench.visit() as second, bench.visit() as first:
         mock.fail(Fault.HANG)
         await first.say(LONG)
@@ -75,7 +75,7 @@ async def neighbour(bench: Bench) -> str:
 
 
 async def stops(bench: Bench) -> str:
-    """Stop reaches the endpoint, and what had come stays."""
+    """Stop reaches the endpoint, and the partial answer stays."""
     async with bench.endpoint(SLOW) as mock, bench.visit() as tab:
         before = mock.counters.ended
         shown = await bench.under_way(tab, mock)
@@ -92,7 +92,7 @@ async def stops(bench: Bench) -> str:
 
 
 async def tab_closed(bench: Bench) -> str:
-    """Nobody reads on, so nobody writes on."""
+    """When the tab closes, the endpoint stops writing the answer."""
     async with bench.endpoint(SLOW) as mock:
         async with bench.visit() as tab:
             before = mock.counters.ended
@@ -104,17 +104,17 @@ async def tab_closed(bench: Bench) -> str:
 
 
 async def one_call(bench: Bench) -> str:
-    """What the endpoint is asked for a chat that opens and a message."""
+    """The endpoint gets no request when a chat opens, and one for a message."""
     async with bench.endpoint() as mock, bench.visit() as tab:
         before = mock.counters.started
         if before:
-            raise DrillError(f"opening a chat made {before} request(s) for an answer, before anybody had written")
+            raise DrillError(f"opening a chat made {before} request(s) for an answer, before the user wrote anything")
         await tab.ask("Count to 3.", "1 2 3", bench.limits.answer)
         await asyncio.sleep(1)  # for what an app does after its answer
         calls = mock.counters.started - before
         if calls != 1:
             raise DrillError(f"one message made {calls} requests for an answer")
-    return "opening a chat asked for nothing, and one message for one answer"
+    return "opening a chat made no request, and one message made one"
 
 
 async def remembers(bench: Bench) -> str:
@@ -124,7 +124,7 @@ async def remembers(bench: Bench) -> str:
         await tab.say("What is my name?")
         await tab.settled(bench.limits.answer)
         if "Astrid" not in tab.text:
-            raise DrillError(f"the second question came to the endpoint without the first: {short(tab.text)!r}")
+            raise DrillError(f"the endpoint got the second question without the first: {short(tab.text)!r}")
     return "the second question carried the first"
 
 
@@ -146,7 +146,7 @@ async def bounded(bench: Bench) -> str:
 
 
 async def server_error(bench: Bench) -> str:
-    """HTTP 500."""
+    """The endpoint answers HTTP 500."""
     return await _survives(bench, Fault.SERVER_ERROR)
 
 
@@ -175,7 +175,7 @@ async def _survives(bench: Bench, fault: Fault | Step, partial: str = "", behavi
 
 
 async def refused(bench: Bench) -> str:
-    """Nothing listens any more, for one who asks and for one who comes; then it is back."""
+    """The endpoint is gone while one user asks and another opens the app; then it is back."""
     async with contextlib.AsyncExitStack() as stack:
         async with bench.endpoint():
             tab = await stack.enter_async_context(bench.visit())
@@ -193,14 +193,14 @@ async def refused(bench: Bench) -> str:
 
 
 async def source(bench: Bench) -> str:
-    """No key in what the student wrote."""
+    """No file of the student contains a key."""
     if found := literal_keys(bench.app.code):
-        raise DrillError(f"what looks like a key stands in {', '.join(found)}")
-    return "no key stands in its files"
+        raise DrillError(f"there seems to be a key in {', '.join(found)}")
+    return "its files contain no key"
 
 
 async def secrets(bench: Bench) -> str:
-    """Neither the key nor a word of a conversation in a log or a file, also when something goes wrong."""
+    """No log and no file contains the key or a word of a conversation, also after an error."""
     words = [f"kestrel{token_hex(6)}" for _ in range(2)]
     async with bench.endpoint() as mock, bench.visit() as tab:
         await tab.ask(f"Tell me about {words[0]}.", words[0], bench.limits.answer)
@@ -229,7 +229,7 @@ async def at_home(bench: Bench) -> str:
 
 
 async def stranger(bench: Bench) -> str:
-    """A page of another origin, open in the same browser."""
+    """A page of another origin, open in the same browser, cannot use the app."""
     async with bench.endpoint(), aiohttp.ClientSession() as http:
         page = Page(bench.app.url, http, headers={"Origin": STRANGER})
         await log_in(http, bench.app.url)
@@ -237,7 +237,7 @@ async def stranger(bench: Bench) -> str:
             await page.open(bench.limits.answer)
             await page.settled(bench.limits.answer)
         except PageError:
-            return "a page of another origin was turned away"
+            return "a page of another origin was refused"
         finally:
             await page.close()
     raise DrillError(f"a page of {STRANGER} could open a chat, read it and write in it")
@@ -260,9 +260,9 @@ async def escapes(bench: Bench) -> str:
 
 _SAY = "catch the error (LabError) and show a message that says what to do"
 DRILLS = (
-    Drill("starts", "It starts", "04", "look at the app's own words: chainlit run app.py", starts),
+    Drill("starts", "It starts", "04", "read the app's own error: chainlit run app.py", starts),
     Drill("loopback", "It listens on this machine only", "04", "listen on 127.0.0.1, not on 0.0.0.0", loopback),
-    Drill("streams", "The answer streams", "02", "send each piece on with stream_token as it comes", streams),
+    Drill("streams", "The answer streams", "02", "send each piece with stream_token when it arrives", streams),
     Drill(
         "neighbour", "One user does not hold up another", "04", "use an async client in an async function", neighbour
     ),
@@ -272,7 +272,7 @@ DRILLS = (
         "one_call",
         "One message is one request",
         "04",
-        "ask when somebody has asked; for health, list the models",
+        "ask the endpoint only when the user has asked; for health, list the models",
         one_call,
     ),
     Drill("remembers", "It remembers the conversation", "01", "send the whole list of messages", remembers),
@@ -280,10 +280,12 @@ DRILLS = (
     Drill("http_500", "It survives HTTP 500", "04", _SAY, server_error),
     Drill("dropped", "It survives a stream that breaks off", "02", f"{_SAY}, below the partial text", dropped),
     Drill("hangs", "It survives an endpoint that hangs", "04", f"give up after CHAT_PATIENCE; {_SAY}", hangs),
-    Drill("refused", "It survives an endpoint that is gone", "01", f"{_SAY}; connect anew for the next", refused),
+    Drill(
+        "refused", "It survives an endpoint that is gone", "01", f"{_SAY}; connect again for the next question", refused
+    ),
     Drill("source", "No key in the source", "01", "read the key from API_KEY, or keep it in .env", source),
     Drill("secrets", "Nothing in logs and files", "04", "print and write neither key nor messages", secrets),
-    Drill("at_home", "The page stays at home", "04", "take the links out, as stay_at_home in apps/chat", at_home),
+    Drill("at_home", "The page stays at home", "04", "remove the links, as stay_at_home in apps/chat", at_home),
     Drill("stranger", "Only its own page may talk to it", "04", "check Origin, as Guard in apps/chat", stranger),
     Drill("escapes", "Answers cannot run", "04", "set unsafe_allow_html = false", escapes),
 )

@@ -1,4 +1,4 @@
-"""What counts as a complaint, as an outside host, as a secret: rules on text alone, without an app."""
+"""Rules about text, without an app: is this an error message, an outside host, a secret?"""
 
 from __future__ import annotations
 
@@ -74,7 +74,7 @@ def sources(folder: Path) -> Iterator[Path]:
 
 
 def literal_keys(folder: Path) -> list[str]:
-    """Where a key stands in a source, as `app.py, line 3`; the key itself is not repeated."""
+    """Where a source contains a key, as `app.py, line 3`; the key itself is not repeated."""
     found = []
     for path in sources(folder):
         if path.stat().st_size <= LARGEST:

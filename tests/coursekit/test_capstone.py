@@ -1,4 +1,4 @@
-"""The capstone's check: what passes, what fails and for which reason, and its rules on text alone."""
+"""The capstone's check: which apps pass, which fail and why, and its rules about text."""
 
 from __future__ import annotations
 
@@ -233,7 +233,7 @@ def test_the_old_app_fails_for_the_right_reasons(reports: Callable[[str], DrillR
         "neighbour": "a second user got none",
         "stops": "running answers did not fall to zero",
         "tab": "running answers did not fall to zero",
-        "one_call": "before anybody had written",
+        "one_call": "before the user wrote anything",
         "remembers": "without the first",
         "http_500": "says nothing",
         "dropped": "says nothing",
