@@ -168,6 +168,8 @@ class FrontEnd:
         except TimeoutError:
             fix = "load the page again and run the notebook from its first cell"
             raise BrowserError(f"The front end did not answer within {PATIENCE:.0f} s", fix=fix) from None
+        finally:
+            self._waiting.pop(number, None)  # an answer that is late finds nobody
         if "error" in content:
             raise BrowserError(f"The front end failed: {content['error']}", fix="choose another backend")
         return content, back
@@ -193,6 +195,7 @@ class FrontEnd:
 
     async def close(self) -> None:
         """Take the widget away; a saved notebook keeps nothing of it."""
+        self._waiting.clear()
         if self._shown:
             self._shown.update({"text/plain": ""}, raw=True)
         self._widget.close()

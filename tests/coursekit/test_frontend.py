@@ -19,6 +19,7 @@ import pytest
 from coursekit.errors import BrowserError
 from coursekit.webgpu import browsers, frontend, npm, pages
 from coursekit.webgpu.digits import Digits, samples
+from labkit.settings import Settings
 from tests.conftest import CACHE, ROOT, link
 from tests.support import browser
 from tests.support.jupyterlab import READY, RUN, installed, output, workbook
@@ -313,6 +314,22 @@ def test_messages_that_nobody_waits_for() -> None:
         assert np.array_equal(await page.classify(images, "wasm"), Digits().logits(images))
 
     asyncio.run(scenario())
+
+
+def test_an_answer_that_is_late_finds_nobody(fake: type[Fake], monkeypatch: pytest.MonkeyPatch) -> None:
+    """The loop that waited for it may have ended by then."""
+    monkeypatch.setattr(frontend, "PATIENCE", 0.1)
+    fake.replies["open"] = lambda *_: None
+    pages_made: list[frontend.FrontEnd] = []
+
+    async def scenario() -> None:
+        pages_made.append(frontend.FrontEnd(Settings.from_environment().cache))
+        with pytest.raises(BrowserError, match="did not answer"):
+            await pages_made[0].greet()
+
+    asyncio.run(scenario())
+    number = fake.made[0].sent[0][0]["number"]
+    pages_made[0]._heard(None, {"number": number}, [])
 
 
 @pytest.fixture
