@@ -1,6 +1,6 @@
 """A deterministic endpoint that speaks the wire format of Foundry Local 2.2.1, with faults on demand.
 
-It is for what must not vary and for what must go wrong. What can be shown on the live runtime is shown there.
+Lessons and tests use it where the result must be the same each time, or where something must fail.
 """
 
 from foundry_mock.behaviour import Behaviour, Counters, Fault, Step

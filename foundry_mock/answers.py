@@ -1,4 +1,4 @@
-"""How the mock answers a chat request: waiting for a slot, keeping the time, going wrong when asked to."""
+"""How the mock answers a chat request: it waits for a slot, keeps to the schedule, and plays a queued fault."""
 
 from __future__ import annotations
 
@@ -28,34 +28,34 @@ _TRICKLE_BYTES, _TRICKLE_SECONDS = 16, 0.02
 
 
 class Slots:
-    """As many answers at once as the behaviour says, the others in the order in which they came."""
+    """Limits the answers at once to `Behaviour.slots`; the other requests wait in order of arrival."""
 
     def __init__(self, state: State) -> None:
         self.state = state
-        self._line: deque[asyncio.Future[None]] = deque()
+        self._queue: deque[asyncio.Future[None]] = deque()
 
     @contextlib.asynccontextmanager
     async def one(self) -> AsyncIterator[None]:
-        """Wait for a slot and hold it. Nothing is awaited on the way out, so that a cancelled holder frees it too."""
+        """Wait for a slot and hold it. The cleanup awaits nothing, so a cancelled request frees its slot too."""
         turn = asyncio.get_running_loop().create_future()
-        self._line.append(turn)
+        self._queue.append(turn)
         self.state.count(waiting=1)
         try:
             self.give()
             await turn
             yield
         finally:
-            if turn in self._line:
-                self._line.remove(turn)
+            if turn in self._queue:
+                self._queue.remove(turn)
                 self.state.count(waiting=-1)
             else:
                 self.state.count(running=-1)
             self.give()
 
     def give(self) -> None:
-        """Give the free slots to those who wait."""
-        while self._line and self.state.counters.running < self.state.behaviour.slots:
-            turn = self._line.popleft()
+        """Give the free slots to the first requests in the queue."""
+        while self._queue and self.state.counters.running < self.state.behaviour.slots:
+            turn = self._queue.popleft()
             self.state.count(waiting=-1, running=1)
             if not turn.done():
                 turn.set_result(None)
@@ -76,7 +76,7 @@ async def on_time(
 
 
 class ChatResponse:
-    """One chat request, whose body is here, up to the last byte of its answer. It is an ASGI application."""
+    """The response to one chat request, as an ASGI application."""
 
     def __init__(self, state: State, slots: Slots, body: bytes) -> None:
         self.state = state
@@ -89,7 +89,7 @@ class ChatResponse:
         self._last_sent = 0.0
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer, and count how that ended."""
+        """Answer, and count how the answer ended."""
         self.state.count(started=1)
         work = asyncio.create_task(self._answer(scope, receive, send))
         watch = asyncio.create_task(self._watch(receive, work))
@@ -139,7 +139,7 @@ class ChatResponse:
             await self._whole(send, request, prompt, self._script(request, limit))
 
     def _script(self, request: requests.ChatRequest, limit: int) -> scripts.Script:
-        """What is to be sent, broken off where that is the fault; only for a request that has no problem."""
+        """The pieces to send, fewer if the fault is DROP or TRUNCATE; only for a request without a problem."""
         script = scripts.script(request.messages, limit, request.stop)
         if self.step.fault not in (Fault.DROP, Fault.TRUNCATE):
             return script
@@ -196,7 +196,7 @@ class ChatResponse:
 
     async def _events(self, send: Send, request: requests.ChatRequest, prompt: int, script: scripts.Script) -> None:
         answer_id, model = _answer_id(request), request.model
-        deltas = [{"content": "", "role": "assistant"}]  # it goes with the first token, not before
+        deltas = [{"content": "", "role": "assistant"}]  # sent with the first token, not before
         async for piece in self._play(script):
             deltas += [{"content": piece}] if piece else []
             for delta in deltas:
@@ -211,7 +211,7 @@ class ChatResponse:
         await self._write(send, wire.event("[DONE]"))
 
     async def _play(self, script: scripts.Script) -> AsyncIterator[str]:
-        """The text of each token when it is due, empty where a stop string took it; then the end is counted."""
+        """The text of each token when it is due, empty if a stop string removed it; then count the end."""
         hangs = {Fault.HANG_FIRST: 0, Fault.HANG_MIDDLE: min(self.step.after, script.tokens - 1)}.get(self.step.fault)
         async with self.slots.one():
             if hangs == 0:
@@ -236,7 +236,7 @@ class ChatResponse:
                 await asyncio.sleep(wire.SILENCE - silence)
 
     async def _write(self, send: Send, data: bytes) -> None:
-        """Send bytes, or let them trickle when that is the fault."""
+        """Send bytes, a few at a time if the fault is SLOW_LORIS."""
         slow = self.step.fault is Fault.SLOW_LORIS
         size = _TRICKLE_BYTES if slow else len(data)
         for start in range(0, len(data), size):
@@ -246,7 +246,7 @@ class ChatResponse:
             await send({"type": "http.response.body", "body": data[start : start + size], "more_body": True})
 
     async def _close(self, send: Send) -> None:
-        """End in good order; without this the server breaks the connection."""
+        """End the body; without this the server breaks the connection."""
         if self.step.fault is not Fault.DROP:
             await send({"type": "http.response.body"})
 

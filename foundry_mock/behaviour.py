@@ -1,4 +1,4 @@
-"""How the mock behaves: its speed, its width, the faults it has in store, and what it counted."""
+"""The mock's speed, slots, queued faults and counters."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ class Behaviour:
     """`first_token` in seconds from a slot to the first text, then `rate` tokens a second; `slots` at once.
 
     More requests than slots wait in the order in which they came. `context` counts tokens.
-    Raises ValueError for what makes no sense.
+    Raises ValueError for an impossible value.
     """
 
     first_token: float = 0.05
@@ -69,7 +69,7 @@ class Behaviour:
 
     @property
     def most_tokens(self) -> int:
-        """How long an answer gets when the request sets no limit."""
+        """The limit of tokens for a request that sets none."""
         return min(2048, self.context // 4)
 
     def due(self, number: int) -> float:

@@ -1,4 +1,4 @@
-"""What a request asks for, read as strictly as Foundry Local 2.2.1 reads it and refused in the same order."""
+"""Parses requests as strictly as Foundry Local 2.2.1, and refuses them in the same order."""
 
 from __future__ import annotations
 
@@ -26,9 +26,9 @@ class Message:
 
 @dataclass(frozen=True)
 class ChatRequest:
-    """The part of a chat request that the runtime heeds; the rest it ignores, as `n` and `logprobs`.
+    """The fields of a chat request that the runtime uses; it ignores others, for example `n` and `logprobs`.
 
-    `problem` is what it will find wrong when it begins to generate.
+    `problem` is the error that it reports when it begins to generate.
     """
 
     model: str
@@ -42,14 +42,14 @@ class ChatRequest:
 
 @dataclass(frozen=True)
 class EmbeddingsRequest:
-    """Texts of which vectors are wanted."""
+    """The texts to embed."""
 
     model: str
     texts: tuple[str, ...]
 
 
 def chat(body: bytes) -> ChatRequest:
-    """Read a chat request. Raises Refusal for what the runtime refuses before it looks for the model."""
+    """Parse a chat request. Raises Refusal for errors that the runtime reports before it looks for the model."""
     wrong = "Invalid request"
     data = _read(body)
     model = _take(data, "model", str, wrong)
@@ -79,7 +79,7 @@ def chat(body: bytes) -> ChatRequest:
 
 
 def embeddings(body: bytes) -> EmbeddingsRequest:
-    """Read a request for embeddings. Raises Refusal."""
+    """Parse a request for embeddings. Raises Refusal."""
     wrong = "Invalid JSON"
     data = _read(body)
     model = _take(data, "model", str, wrong)

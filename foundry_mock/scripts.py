@@ -1,4 +1,4 @@
-"""What the mock answers: fixed texts for the lessons' questions, and a plain word for all others."""
+"""The mock's texts: fixed answers for the lessons' questions, and a default answer for all others."""
 
 from __future__ import annotations
 
@@ -32,10 +32,10 @@ _ANSWERS = {
 
 @dataclass(frozen=True)
 class Script:
-    """What is sent, piece by piece; how many tokens that took, and why it ended.
+    """The pieces to send, the number of tokens, and the finish reason.
 
-    The tokens that a stop string was found in count too, so there can be more tokens than pieces.
-    An answer without a reason for its end was broken off.
+    The tokens of a stop string count too, so there can be more tokens than pieces.
+    `finish` is None for an answer that is broken off.
     """
 
     pieces: tuple[str, ...]

@@ -6,10 +6,10 @@ import json
 from typing import Any
 
 CREATED = 1_767_225_600
-# While a stream has nothing to say, the runtime sends this comment after each quarter of a second.
+# The runtime sends this comment after each quarter of a second without a token.
 KEEP_ALIVE = b": keep-alive\n\n"
 SILENCE = 0.25
-# 2.2.1 does send these headers of a stream twice.
+# 2.2.1 sends these headers of a stream twice.
 STREAM_HEADERS = [(b"content-type", b"text/event-stream"), (b"cache-control", b"no-cache")] * 2
 JSON_HEADERS = [(b"content-type", b"application/json")]
 _LATE_PREFIX = {400: "Invalid request: ", 500: "Inference failed: "}
@@ -45,12 +45,12 @@ class Refusal(Exception):  # noqa: N818 - it is an answer, not a failure of this
 
 
 def unknown_model(name: str) -> Refusal:
-    """What is said about a model that the catalog does not have; chat wants the full id, load the alias."""
+    """The error for a model that is not in the catalog; chat takes the full id, load the alias."""
     return Refusal(404, f"Model not found: No model matching '{name}'")
 
 
 def no_route(method: str, path: str) -> str:
-    """What an address is answered that does not exist, or not with this method."""
+    """The text of the 404 for an unknown address or method."""
     text = (
         f"server=mock\ncode=404\ndescription=Not Found\nmessage=No mapping for HTTP-method: '{method}', URL: '{path}'"
     )
