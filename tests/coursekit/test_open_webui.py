@@ -200,7 +200,7 @@ def test_one_that_ends_at_once_is_an_error_with_its_last_line(own_cache: Path, m
     child(monkeypatch, "raise SystemExit('no such thing')")
     with (
         pytest.raises(EndpointError, match=r"has ended \(no such thing\).*open-webui\.log"),
-        open_webui.running(Path(sys.executable), LAB, own_cache, 3000),
+        open_webui.running(Path(sys.executable), LAB, own_cache, free_port()),
     ):
         pytest.fail("it was not ready")
 

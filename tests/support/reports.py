@@ -21,8 +21,8 @@ answer = stream(lab, "Count to 5.")
 async for _ in answer:
     pass
 print(answer.text)"""
-RIGHT = "from coursekit import check\ncheck('01.3', lambda answer: answer.choices[0].finish_reason != 'length')"
-WRONG = RIGHT.replace("!=", "==")
+RIGHT = "from coursekit import check\ncheck('01.3', lambda answer: answer.choices[0].finish_reason == 'stop')"
+WRONG = RIGHT.replace("==", "!=")
 # Notebooks of one cell that must not disturb the others.
 LOOP = "while True:\n    pass"
 FORK_BOMB = "import os\nwhile True:\n    try:\n        os.fork()\n    except OSError:\n        pass"
