@@ -22,9 +22,9 @@ from statistics import median
 import nbformat
 import psutil
 
+from coursekit.report.command import dask_workers, local_workers, run_all
 from coursekit.report.job import Job
 from coursekit.report.run import run
-from coursekit.report.workers import dask_workers, local_workers, run_all
 from foundry_mock import Behaviour, MockEndpoint
 from labkit.plots import machine
 

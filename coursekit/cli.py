@@ -249,7 +249,7 @@ def openwebui(port: int | None, no_browser: bool, slim: bool) -> int:
 @click.option("--cell-seconds", type=float, default=120, metavar="S", help="The limit for a cell (default: 120).")
 @click.option("--seconds", type=float, default=1800, metavar="S", help="The limit for a notebook (default: 1800).")
 @click.option("--memory", type=int, default=2048, metavar="MB", help="The limit for a student's run (default: 2048).")
-def report(out: Path, matrix: Path | None, cell_seconds: float, seconds: float, memory: int, **options: Any) -> int:
+def report(notebooks: Sequence[str], cell_seconds: float, seconds: float, memory: int, **options: Any) -> int:
     """For instructors: run notebooks, the course's or a class's, and write a report.
 
     NOTEBOOK is a number or a name of the course's own, or the path of another one (default: all lessons).
@@ -260,9 +260,8 @@ def report(out: Path, matrix: Path | None, cell_seconds: float, seconds: float, 
     from labkit.connection import connect
 
     limits = RunLimits(cell_seconds=cell_seconds, seconds=seconds, memory=memory * MB)
-    lists: dict[str, Any] = {name: list(options.pop(name)) for name in ("notebooks", "parameters", "models")}
     with signal_handler(signal.default_int_handler, "SIGTERM"):  # so that a class's runs are ended too
-        return command.report(command.Options(out=out, matrix=matrix, limits=limits, **lists, **options), connect)
+        return command.report(notebooks, connect, limits, **options)
 
 
 @lab.command()

@@ -5,55 +5,56 @@ from __future__ import annotations
 import contextlib
 import functools
 import json
+import os
 import sys
-from dataclasses import dataclass, replace
+from collections import Counter
+from concurrent.futures import FIRST_COMPLETED, Executor, Future, ThreadPoolExecutor, wait
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from coursekit.errors import WorkbookError
-from coursekit.report import class_list, plan, workers
-from coursekit.report.job import Job, Result, RunLimits, results_document
+from coursekit.report import plan
+from coursekit.report.job import Job, Result, RunLimits, Status
 from coursekit.report.pages import Renderer, comparable, compare_page, index_page
+from coursekit.report.run import run
 from labkit.files import append_line, write_atomically
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from coursekit.report.plan import Connect
     from labkit.connection import Connection
 
-JOURNAL = "journal.jsonl"
+    Submit = Callable[[Job], Future[Result]]
+
+DASK_SECONDS = 30
 
 
-@dataclass(frozen=True)
-class Options:
-    """The options of the command."""
-
-    notebooks: Sequence[str]
-    parameters: Sequence[str]
-    models: Sequence[str]
-    out: Path
-    matrix: Path | None
-    code: bool
-    workers: int
-    per_endpoint: int
-    scheduler: str | None
-    limits: RunLimits
-    fresh: bool
-
-
-def report(options: Options, connect: Connect) -> int:
+def report(
+    notebooks: Sequence[str],
+    connect: Connect,
+    limits: RunLimits,
+    *,
+    parameters: Sequence[str],
+    models: Sequence[str],
+    out: Path,
+    code: bool,
+    matrix: Path | None,
+    fresh: bool,
+    workers: int,
+    scheduler: str | None,
+    per_endpoint: int,
+) -> int:
     """Run everything and write everything; returns the exit status, 1 when something did not pass.
 
-    Raises LabError before anything runs.
+    The options are those of the command. Raises LabError before anything runs.
     """
-    if options.workers < 1 or options.per_endpoint < 1:
+    if workers < 1 or per_endpoint < 1:
         raise WorkbookError("A report needs at least one worker and one run per endpoint", fix="give 1 or more")
-    notebooks = plan.find_notebooks(options.notebooks)
-    given = plan.parse_parameters(options.parameters)
-    models: Sequence[str | None] = options.models or [None]
-    rows = class_list.read(options.matrix) if options.matrix else [class_list.Row(model=model) for model in models]
+    found, given = plan.find_notebooks(notebooks), plan.parse_parameters(parameters)
+    rows = plan.read_class(matrix) if matrix else [plan.Row(model=model or None) for model in models or [""]]
     with contextlib.ExitStack() as connections:
 
         @functools.cache  # one connection for each endpoint and model, however many rows name it
@@ -62,8 +63,77 @@ def report(options: Options, connect: Connect) -> int:
             connections.callback(lab.close)
             return lab
 
-        jobs = plan.plan_jobs(rows, notebooks, given, find, options.limits)
-        return _Report(options, jobs).run()
+        folder = _Folder(out.resolve(), plan.plan_jobs(rows, found, given, find, limits))
+        left = folder.start(keep=bool(matrix) and not fresh)  # only a class continues where it was
+        pool = dask_workers(scheduler) if scheduler else local_workers(workers, _show_progress)
+        try:
+            with pool as (submit, at_once), Renderer(code=code) as renderer:
+                for job, result in run_all(left, submit, at_once=at_once, per_endpoint=per_endpoint):
+                    folder.add(job, result, renderer)
+        finally:  # also when that is interrupted
+            index = folder.write_index()
+    passed = sum(result.passed for result in folder.results.values())
+    print(f"{passed} of {len(folder.jobs)} passed. The report: {index}")
+    return 0 if passed == len(folder.jobs) else 1
+
+
+def run_all(jobs: Sequence[Job], submit: Submit, *, at_once: int, per_endpoint: int) -> Iterator[tuple[Job, Result]]:
+    """Run jobs, never more than `at_once` together and `per_endpoint` on one endpoint; gives each when it finishes."""
+    waiting, running = list(jobs), dict[Future[Result], Job]()
+    while waiting or running:
+        busy = Counter(job.base_url for job in running.values())
+        for job in list(waiting):
+            if len(running) < at_once and busy[job.base_url] < per_endpoint:
+                waiting.remove(job)
+                busy[job.base_url] += 1
+                running[submit(job)] = job
+        done, _ = wait(running, return_when=FIRST_COMPLETED)
+        for future in done:
+            job = running.pop(future)
+            try:
+                result = future.result()
+            except Exception as error:  # for example a cluster's worker that died; the other jobs go on
+                result = job.result(Status.LOST, f"{type(error).__name__}: {error}")
+            yield job, result
+
+
+@contextlib.contextmanager
+def local_workers(count: int, on_progress: Callable[[Job, str], None]) -> Iterator[tuple[Submit, int]]:
+    """Threads of this process; gives a function that submits a job, and how many run at once.
+
+    Leaving the block early cancels the jobs that run.
+    """
+    lifeline, held = os.pipe()  # each run ends when `held` is closed, also by the end of this process
+    pool = ThreadPoolExecutor(count, thread_name_prefix="report")
+    try:
+        yield lambda job: pool.submit(run, job, functools.partial(on_progress, job), lifeline), count
+    finally:
+        os.close(held)
+        pool.shutdown(cancel_futures=True)
+        os.close(lifeline)
+
+
+@contextlib.contextmanager
+def dask_workers(address: str) -> Iterator[tuple[Submit, int]]:
+    """The workers of a running Dask cluster; gives the same as `local_workers`.
+
+    They need this package, and the same folders under the same names. Raises WorkbookError.
+    """
+    try:
+        from distributed import Client
+    except ImportError as error:
+        fix = 'pip install -e ".[dask]" in the environment of the workbook'
+        raise WorkbookError("--scheduler needs the package distributed (Dask)", fix=fix) from error
+    try:
+        client = Client(address, timeout=DASK_SECONDS, set_as_default=False)
+    except (OSError, ValueError) as error:
+        raise WorkbookError(f"No Dask scheduler answers at {address}", fix="check the address") from error
+    with client:
+        at_once = sum(client.nthreads().values())
+        if not at_once:
+            raise WorkbookError(f"The Dask cluster at {address} has no workers", fix="start one: dask worker ADDRESS")
+        pool: Executor = client.get_executor(pure=False)
+        yield (lambda job: pool.submit(run, job)), at_once
 
 
 def finished(journal: Path) -> dict[str, Result]:
@@ -79,46 +149,31 @@ def finished(journal: Path) -> dict[str, Result]:
     return results
 
 
-class _Report:
-    """One report: its folder, its jobs, and the results so far by the keys of the jobs."""
+class _Folder:
+    """The folder of a report, its jobs, and the results so far by the keys of the jobs."""
 
-    def __init__(self, options: Options, jobs: Sequence[Job]) -> None:
-        self.options = options
-        self.out = options.out.resolve()
-        self.journal = self.out / JOURNAL
+    def __init__(self, out: Path, jobs: Sequence[Job]) -> None:
+        self.out, self.journal = out, out / "journal.jsonl"
         self.jobs: dict[str, Job] = {}
         self.keys: dict[str, str] = {}  # by target: the key of a notebook that changes while it runs would change
         self.results: dict[str, Result] = {}
         for number, (key, job) in enumerate({job.key(): job for job in jobs}.items(), 1):
-            target = str(self.out / "notebooks" / f"{plan.file_name(job, number)}.ipynb")
+            target = str(out / "notebooks" / f"{plan.file_name(job, number)}.ipynb")
             self.jobs[key], self.keys[target] = replace(job, target=target), key
 
-    def run(self) -> int:
-        """Run the jobs that are not finished yet. The pages are written also when that is interrupted."""
+    def start(self, *, keep: bool) -> list[Job]:
+        """Make the folder; returns the jobs that are not finished yet, all of them unless `keep` is set."""
         self.out.mkdir(parents=True, exist_ok=True)
-        if self.options.fresh or not self.options.matrix:  # only a class continues where it was
+        if not keep:
             self.journal.unlink(missing_ok=True)
         self.results = {key: result for key, result in finished(self.journal).items() if key in self.jobs}
         left = [job for key, job in self.jobs.items() if key not in self.results]
         if self.results:
             count = f"{len(self.results)} of {len(self.jobs)}"
             print(f"{count} runs are finished already; {len(left)} are left.", flush=True)
-        if self.options.scheduler:
-            start_workers = workers.dask_workers(self.options.scheduler)
-        else:
-            start_workers = workers.local_workers(self.options.workers, _show_progress)
-        try:
-            with start_workers as (submit, at_once), Renderer(code=self.options.code) as renderer:
-                per_endpoint = self.options.per_endpoint
-                for job, result in workers.run_all(left, submit, at_once=at_once, per_endpoint=per_endpoint):
-                    self._add(job, result, renderer)
-        finally:
-            index = self._write()
-        passed = sum(result.passed for result in self.results.values())
-        print(f"{passed} of {len(self.jobs)} passed. The report: {index}")
-        return 0 if passed == len(self.jobs) else 1
+        return left
 
-    def _add(self, job: Job, result: Result, renderer: Renderer) -> None:
+    def add(self, job: Job, result: Result, renderer: Renderer) -> None:
         """Keep a result: write its page and its line in the journal, and print it."""
         key = self.keys[job.target]
         page = self.out / "pages" / f"{Path(job.target).stem}.html"
@@ -136,7 +191,7 @@ class _Report:
         """The path of a file as a link in the index."""
         return Path(path).relative_to(self.out).as_posix() if path else ""
 
-    def _write(self) -> Path:
+    def write_index(self) -> Path:
         """Write the index, the comparisons and results.json; returns the path of the index."""
         from labkit.plots import machine
 
@@ -149,7 +204,8 @@ class _Report:
             links.append((" ".join(filter(None, [group[0].student, group[0].notebook])), name))
         index = self.out / "index.html"
         write_atomically(index, index_page(results, made, machine(), links))
-        document = results_document(results, made, machine())
+        values = [result.as_json() for result in results]
+        document = {"schema": "labkit-report/1", "made": made, "machine": machine(), "results": values}
         write_atomically(self.out / "results.json", json.dumps(document, indent=1, ensure_ascii=False) + "\n")
         return index
 

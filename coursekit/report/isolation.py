@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
+import errno
 import os
 import shutil
 import stat
@@ -42,23 +43,22 @@ def reserve_account() -> Iterator[int | None]:
     if sys.platform != "linux" or os.geteuid() != 0:
         yield None
         return
+    import pwd
+
     locks = _lock_folder()
     busy = {process.info["uids"].real for process in psutil.process_iter(["uids"]) if process.info["uids"]}
     for user in USER_IDS:
-        lock = FileLock(locks / str(user))
-        if user in busy or _has_name(user):
+        with contextlib.suppress(KeyError):
+            busy.add(pwd.getpwuid(user).pw_uid)  # this machine assigned it to somebody after all
+        if user in busy:
             continue
-        try:
-            lock.acquire(blocking=False)
-        except Timeout:
-            continue
-        try:
-            yield user
-        finally:
-            kill_processes_of(user)
-            _remove_files_of(user)
-            lock.release()
-        return
+        with contextlib.suppress(Timeout), FileLock(locks / str(user), blocking=False):
+            try:
+                yield user
+            finally:
+                kill_processes_of(user)
+                _remove_files_of(user)
+            return
     raise WorkbookError(f"All of the {len(USER_IDS)} accounts for runs are taken", fix="run fewer reports at once")
 
 
@@ -81,17 +81,6 @@ def _lock_folder() -> Path:
     if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.geteuid() or found.st_mode & 0o077:
         raise WorkbookError(f"{folder} belongs to somebody else", fix="remove it and start again")
     return folder
-
-
-def _has_name(user: int) -> bool:
-    """Whether this machine assigned the user id to somebody after all."""
-    import pwd
-
-    try:
-        pwd.getpwuid(user)
-    except KeyError:
-        return False
-    return True
 
 
 def _remove_files_of(user: int) -> None:
@@ -122,29 +111,25 @@ def closed_parent(folder: Path) -> Path | None:
 def make_reachable(folders: list[Path], user: int) -> None:
     """Change this process's view so that a user can reach these folders. Raises WorkbookError where it cannot."""
     hidden: dict[Path, list[Path]] = {}
-    for folder in folders:
-        found = folder.stat()
-        if found.st_uid != user and found.st_mode & 0o005 != 0o005:
-            raise _unreachable(str(folder), "other users may not read it")
-        if parent := closed_parent(folder):
-            hidden.setdefault(parent, []).append(folder)
-    if not hidden:
-        return
     try:
-        _call_c("unshare", _CLONE_NEWNS)
-        _mount(b"none", Path("/"), None, _MS_REC | _MS_PRIVATE)
+        for folder in folders:
+            found = folder.stat()
+            if found.st_uid != user and found.st_mode & 0o005 != 0o005:
+                raise PermissionError(errno.EACCES, "other users may not read it", str(folder))
+            if parent := closed_parent(folder):
+                hidden.setdefault(parent, []).append(folder)
+        if hidden:
+            _call_c("unshare", _CLONE_NEWNS)
+            _mount(b"none", Path("/"), None, _MS_REC | _MS_PRIVATE)
         for parent, inside in hidden.items():
             _hide(parent, inside)
     except OSError as error:
-        raise _unreachable(" and ".join(map(str, hidden)), error.strerror or "") from error
-
-
-def _unreachable(names: str, reason: str) -> WorkbookError:
-    return WorkbookError(
-        f"Runs get their own user account, which may not pass through {names} ({reason})",
-        fix="move the workbook and its Python to where others may read, for example below /srv, "
-        "or start the report as an ordinary user",
-    )
+        names = error.filename or " and ".join(map(str, hidden))
+        raise WorkbookError(
+            f"Runs get their own user account, which may not pass through {names} ({error.strerror})",
+            fix="move the workbook and its Python to where others may read, for example below /srv, "
+            "or start the report as an ordinary user",
+        ) from error
 
 
 def _hide(parent: Path, inside: list[Path]) -> None:

@@ -4,17 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from enum import StrEnum
 from pathlib import Path
 from statistics import median
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-SCHEMA = "labkit-report/1"
 MB = 1024 * 1024
+LONGEST_DETAIL = 300
 
 
 class Status(StrEnum):
@@ -89,6 +86,25 @@ class Job:
         parts = [self.student, str(path), content, parameters, endpoint, self.model]
         return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:24]
 
+    @classmethod
+    def read(cls, path: Path) -> Job:
+        """Read what `write` wrote."""
+        values = json.loads(path.read_text(encoding="utf-8"))
+        return cls(**values | {"limits": RunLimits(**values["limits"])})
+
+    def write(self, path: Path) -> None:
+        """Write the job to a file that its run may read: without the paths of this machine."""
+        job = replace(self, notebook=Path(self.notebook).name, folder="", target="")
+        path.write_text(json.dumps(asdict(job)), encoding="utf-8")
+
+    def result(self, status: Status, detail: str) -> Result:
+        """A result without a run."""
+        from labkit.listing import shown
+
+        address = shown(self.base_url)
+        values = (self.student, self.name, self.model, address, self.source, self.parameters)
+        return Result(self.key(), *values, status, one_line(detail))
+
 
 @dataclass(frozen=True)
 class ExerciseResult:
@@ -107,21 +123,6 @@ class AnswerTimes:
     e2e: float | None
     tokens: int
     ended: str
-
-    @property
-    def rate(self) -> float | None:
-        """Tokens per second, with the wait for the first token included."""
-        return self.tokens / self.e2e if self.e2e else None
-
-
-@dataclass(frozen=True)
-class LatencySummary:
-    """The latency of a model in one run, in seconds; None where nothing was streamed."""
-
-    answers: int
-    ttft_p50: float | None
-    ttft_p95: float | None
-    tokens_per_second: float | None  # the median over the answers
 
 
 @dataclass(frozen=True)
@@ -159,24 +160,34 @@ class Result:
         return sum(check.passed for check in self.checks)
 
     @property
-    def latency(self) -> LatencySummary:
-        """The percentiles over its answers."""
+    def first_tokens(self) -> list[float]:
+        """The time to the first token of each answer that has text."""
+        return [answer.ttft for answer in self.answers if answer.ttft is not None]
+
+    @property
+    def rates(self) -> list[float]:
+        """The tokens per second of each answer that has text, with the wait for the first token included."""
+        return [answer.tokens / answer.e2e for answer in self.answers if answer.e2e]
+
+    @property
+    def latency(self) -> dict[str, float | None]:
+        """The latency of the model in this run, in seconds; None where nothing was streamed."""
         from labkit.latency import percentile
 
-        first = [answer.ttft for answer in self.answers if answer.ttft is not None]
-        rates = [answer.rate for answer in self.answers if answer.rate is not None]
-        return LatencySummary(
-            len(self.answers),
-            percentile(first, 50) if first else None,
-            percentile(first, 95) if first else None,
-            median(rates) if rates else None,
-        )
+        first, rates = self.first_tokens, self.rates
+        return {
+            "answers": len(self.answers),
+            "ttft_p50": percentile(first, 50) if first else None,
+            "ttft_p95": percentile(first, 95) if first else None,
+            "tokens_per_second": median(rates) if rates else None,
+        }
 
     def as_json(self) -> dict[str, Any]:
         """The same as JSON values."""
-        return asdict(self) | {"latency": asdict(self.latency)}
+        return asdict(self) | {"latency": self.latency}
 
 
-def results_document(results: Sequence[Result], made: str, machine: str) -> dict[str, Any]:
-    """The content of `results.json`; `results.schema.json` beside this module describes it."""
-    return {"schema": SCHEMA, "made": made, "machine": machine, "results": [each.as_json() for each in results]}
+def one_line(text: str) -> str:
+    """The first words of a text, without characters that could control a terminal."""
+    words = " ".join("".join(c if c.isprintable() else " " for c in text[: 10 * LONGEST_DETAIL]).split())
+    return words if len(words) <= LONGEST_DETAIL else words[: LONGEST_DETAIL - 4] + " ..."

@@ -18,8 +18,7 @@ from labkit.files import write_atomically
 from labkit.listing import shown
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
-    from multiprocessing.pool import Pool
+    from collections.abc import Iterable, Iterator, Sequence
 
     from coursekit.report.job import Result
     from labkit.plots import Picture
@@ -27,21 +26,14 @@ if TYPE_CHECKING:
 PAGE_SECONDS = 60.0
 # nbconvert keeps some memory of each page, so its process is replaced now and then.
 PAGES_PER_PROCESS = 50
-
-
-def _templates() -> jinja2.Environment:
-    found = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(Path(__file__).with_name("templates")),
-        autoescape=True,
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    found.filters["b64"] = lambda data: base64.b64encode(data).decode()
-    return found
-
-
-TEMPLATES = _templates()
+TEMPLATES = jinja2.Environment(
+    loader=jinja2.FileSystemLoader(Path(__file__).with_name("templates")),
+    autoescape=True,
+    undefined=jinja2.StrictUndefined,
+    trim_blocks=True,
+    lstrip_blocks=True,
+)
+TEMPLATES.filters["b64"] = lambda data: base64.b64encode(data).decode()
 
 
 def index_page(results: Sequence[Result], made: str, machine: str, comparisons: Sequence[tuple[str, str]] = ()) -> str:
@@ -102,9 +94,9 @@ def compare_page(results: Sequence[Result], machine: str) -> str:
         result.model if models.count(result.model) == 1 else f"{result.model} at {shown(result.base_url)}"
         for result in results
     ]
-    longest = max((answer.ttft or 0 for result in results for answer in result.answers), default=0)
-    fastest = max((answer.rate or 0 for result in results for answer in result.answers), default=0)
-    pictures = [_pictures(name, each, longest, fastest, machine) for name, each in zip(names, results, strict=True)]
+    longest = max((time for result in results for time in result.first_tokens), default=0)
+    fastest = max((rate for result in results for rate in result.rates), default=0)
+    pictures = [[*_pictures(name, each, longest, fastest, machine)] for name, each in zip(names, results, strict=True)]
     student = f"{results[0].student}: " if results[0].student else ""
     return TEMPLATES.get_template("compare.html").render(
         title=f"{student}{results[0].notebook}, models side by side",
@@ -114,16 +106,12 @@ def compare_page(results: Sequence[Result], machine: str) -> str:
     )
 
 
-def _pictures(name: str, result: Result, longest: float, fastest: float, machine: str) -> list[Picture]:
-    first = [answer.ttft for answer in result.answers if answer.ttft is not None]
-    rates = [answer.rate for answer in result.answers if answer.rate is not None]
+def _pictures(name: str, result: Result, longest: float, fastest: float, machine: str) -> Iterator[Picture]:
     source = f"{result.model} · {result.source} · {machine}"
-    pictures = []
-    if first:
-        pictures.append(_scatter(first, longest, "first token (s)", f"First-token times of {name}", source))
-    if first and rates:  # an answer of one token has no rate
-        pictures.append(_scatter(rates, fastest, "tokens per second", f"Tokens per second of {name}", source))
-    return pictures
+    if result.first_tokens:
+        yield _scatter(result.first_tokens, longest, "first token (s)", f"First-token times of {name}", source)
+    if result.first_tokens and result.rates:  # an answer of one token has no rate
+        yield _scatter(result.rates, fastest, "tokens per second", f"Tokens per second of {name}", source)
 
 
 def _scatter(values: Sequence[float], most: float, label: str, title: str, source: str) -> Picture:
@@ -155,7 +143,7 @@ class Renderer:
 
     def __init__(self, *, code: bool, seconds: float = PAGE_SECONDS) -> None:
         self.code, self.seconds = code, seconds
-        self._pool = _start_pool()
+        self._start()
 
     def write_page(self, result: Result, target: Path, back: str) -> Result:
         """Write the page of a result; returns it with the page's path, or with the reason why there is none."""
@@ -166,10 +154,16 @@ class Renderer:
         except multiprocessing.TimeoutError:
             problem = f"it took more than {self.seconds:g} s, or its process died"
             self._pool.terminate()
-            self._pool = _start_pool()
+            self._start()
         if problem:
             return replace(result, detail=f"{result.detail} (no page: {problem})".strip())
         return replace(result, page=str(target))
+
+    def _start(self) -> None:
+        # Ctrl-C reaches all processes of a terminal; only the report itself shall handle it.
+        ignore = (signal.SIGINT, signal.SIG_IGN)
+        context = multiprocessing.get_context("spawn")
+        self._pool = context.Pool(1, signal.signal, ignore, maxtasksperchild=PAGES_PER_PROCESS)
 
     def __enter__(self) -> Renderer:
         return self
@@ -177,12 +171,6 @@ class Renderer:
     def __exit__(self, *_: object) -> None:
         self._pool.terminate()
         self._pool.join()
-
-
-def _start_pool() -> Pool:
-    # Ctrl-C reaches all processes of a terminal; only the report itself shall handle it.
-    ignore = (signal.SIGINT, signal.SIG_IGN)
-    return multiprocessing.get_context("spawn").Pool(1, signal.signal, ignore, maxtasksperchild=PAGES_PER_PROCESS)
 
 
 def _write_page(result: Result, target: Path, code: bool, back: str) -> str:

@@ -1,49 +1,159 @@
-"""From the options of a report to its jobs: which notebooks, with which parameters, on which endpoint and model."""
+"""From the options of a report to its jobs: which notebooks, with which parameters, on which endpoint and model.
+
+The list of a class is YAML or CSV: student, folder, notebook, parameters, model, endpoint. In CSV the first line names
+the columns; a parameter has its own column, `parameters.seed`. YAML is a list of mappings, where `parameters` is a
+mapping. A mistake is reported with its line before anything runs.
+"""
 
 from __future__ import annotations
 
 import contextlib
+import csv
 import functools
+import io
 import json
 import logging
 import re
 from ast import literal_eval
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import httpx2
+import yaml
 
-from coursekit.copies import ROOT, lesson, lessons
+from coursekit.copies import lesson, lessons
 from coursekit.errors import WorkbookError
 from coursekit.report.job import Job, RunLimits
 from labkit.listing import shown
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
-    from coursekit.report.class_list import Row
     from labkit.connection import Connection
 
     Connect = Callable[[str | None, str | None], Connection]  # from model and endpoint
 
+COLUMNS = ("student", "folder", "notebook", "parameters", "model", "endpoint")
+PREFIX = "parameters."
 TYPES = {"bool": bool, "int": int, "float": float, "str": str}
 
 
-def find_notebooks(names: Sequence[str], root: Path = ROOT) -> list[Path]:
+@dataclass(frozen=True)
+class Row:
+    """One row; `where` is its place in the list, for messages. Without a list it is empty."""
+
+    where: str = ""
+    student: str = ""
+    folder: Path | None = None
+    notebook: str | None = None
+    model: str | None = None
+    endpoint: str | None = None
+    parameters: dict[str, Any] = field(default_factory=dict)
+
+
+def read_class(path: Path) -> list[Row]:
+    """The rows of a list. Raises WorkbookError for a file that cannot be read, and for the first wrong row."""
+    parse = {".csv": _parse_csv, ".yaml": _parse_yaml, ".yml": _parse_yaml}.get(path.suffix.lower())
+    if parse is None:
+        raise WorkbookError(f"{path.name} is neither YAML nor CSV", fix="name it .yaml or .csv")
+    try:
+        text = path.read_bytes().decode("utf-8-sig")
+    except (OSError, UnicodeDecodeError) as error:
+        raise WorkbookError(f"{path} cannot be read ({error})", fix="check the name; save the file as UTF-8") from error
+    rows: dict[str, Row] = {}
+    for where, values in parse(text, path.name):
+        row = _row(where, values, path.resolve().parent)
+        same = rows.setdefault(str(replace(row, where="")), row)
+        if same is not row:
+            raise WorkbookError(f"{where} is the same as {same.where}", fix="remove one of them")
+    if not rows:
+        raise WorkbookError(f"{path.name} has no rows", fix="write a row for each student")
+    return list(rows.values())
+
+
+def _parse_csv(text: str, file: str) -> Iterator[tuple[str, dict[str, Any]]]:
+    # newline="" leaves line ends to csv: str.splitlines would also split at U+2028, for example.
+    reader = csv.DictReader(io.StringIO(text, newline=""), restkey="", strict=True)
+    try:
+        for values in reader:
+            where = f"{file}, line {reader.line_num}"
+            if "" in values:
+                raise WorkbookError(f"{where} has more values than the first line has names", fix="check its commas")
+            found: dict[str, Any] = {name.strip(): (value or "").strip() for name, value in values.items()}
+            parameters = {name: found.pop(name) for name in list(found) if name.startswith(PREFIX)}
+            found["parameters"] = {name.removeprefix(PREFIX): value for name, value in parameters.items() if value}
+            yield where, found
+    except csv.Error as error:
+        raise WorkbookError(f"{file}, line {reader.line_num} is not CSV ({error})", fix="check its quotes") from error
+
+
+def _parse_yaml(text: str, file: str) -> Iterator[tuple[str, dict[str, Any]]]:
+    fix = "write a list: - student: ..., folder: ..."
+    try:
+        node = yaml.compose(text, Loader=yaml.SafeLoader)
+        values = yaml.safe_load(text)
+    except (yaml.YAMLError, RecursionError) as error:
+        raise WorkbookError(f"{file} is not YAML ({error})", fix=fix) from error
+    if not isinstance(values, list) or not isinstance(node, yaml.SequenceNode):
+        raise WorkbookError(f"{file} is not a list", fix=fix)
+    for each, part in zip(values, node.value, strict=True):
+        where = f"{file}, line {part.start_mark.line + 1}"
+        if not isinstance(each, dict):
+            raise WorkbookError(f"{where} is not a mapping", fix=fix)
+        yield where, {str(name): value for name, value in each.items()}
+
+
+def _row(where: str, values: dict[str, Any], home: Path) -> Row:
+    unknown = [name for name in values if name not in COLUMNS]
+    if unknown:
+        names = f"{', '.join(COLUMNS)} (in CSV {PREFIX}NAME)"
+        raise WorkbookError(f"{where} has an unknown column {unknown[0]!r}", fix=f"the columns are {names}")
+    parameters = values.pop("parameters", None) or {}
+    if not isinstance(parameters, dict):
+        raise WorkbookError(f"{where}: parameters is not a mapping of names to values", fix="write name: value")
+    for name, value in values.items():
+        if not isinstance(value, str | int | None):  # YAML reads some texts as numbers
+            raise WorkbookError(f"{where}: {name} is {value!r}, which is not text", fix='put it in quotes: "..."')
+    text = {name: None if value is None else str(value).strip() or None for name, value in values.items()}
+    place = text.pop("folder", None)
+    folder = _folder(where, place, home) if place else None
+    student = text.pop("student", None) or (folder.name if folder else "")
+    if not student and not text.get("model") and not text.get("endpoint"):
+        raise WorkbookError(f"{where} has no student, folder or model", fix="fill it in or remove it")
+    return Row(where, student, folder, parameters=parameters, **text)
+
+
+def _folder(where: str, name: str, home: Path) -> Path:
+    """A student's folder. It must be below the list's own folder, so that a list from elsewhere cannot name any path.
+
+    A link counts as the folder that it leads to.
+    """
+    folder = (home / name).resolve()
+    if folder == home or not folder.is_relative_to(home):
+        fix = f"put the students' folders beside the list, below {home.name}"
+        raise WorkbookError(f"{where}: the folder {name} is outside the list's own folder", fix=fix)
+    if not folder.is_dir():
+        fix = "check its name; it is looked up beside the list"
+        raise WorkbookError(f"{where}: there is no folder {name}", fix=fix)
+    return folder
+
+
+def find_notebooks(names: Sequence[str]) -> list[Path]:
     """The notebooks with these numbers, names or paths; all lessons for none. Raises WorkbookError."""
-    return [_find_notebook(name, root) for name in names] or [item.original for item in lessons(root)]
+    return list(map(_find_notebook, names)) or [item.original for item in lessons()]
 
 
-def _find_notebook(name: str, root: Path) -> Path:
+def _find_notebook(name: str) -> Path:
     if name.isdigit():
-        return lesson(name, root).original
-    known = {each: item.original for item in lessons(root) for each in (item.original.name, item.original.stem)}
+        return lesson(name).original
     path = Path(name)
     if path.suffix == ".ipynb" and path.is_file():
         return path.resolve()
-    if name in known:
-        return known[name]
-    numbers = ", ".join(item.number for item in lessons(root))
+    for item in lessons():
+        if name in (item.original.name, item.original.stem):
+            return item.original
+    numbers = ", ".join(item.number for item in lessons())
     raise WorkbookError(f"There is no notebook {name}", fix=f"choose one of {numbers}, or give the path of an .ipynb")
 
 
@@ -128,11 +238,18 @@ def plan_jobs(
             chosen = [_notebook_of_row(row.notebook, notebooks)] if row.notebook else list(notebooks)
             values = convert_parameters(chosen, {**given, **row.parameters})
             lab = connect(row.model, row.endpoint)
-            if row.folder:
-                _refuse_password(lab.base_url)
+            # Both normalized: the text itself may be spelled otherwise.
+            if row.folder and shown(lab.base_url) != str(httpx2.URL(lab.base_url)):
+                raise WorkbookError(
+                    f"The address {shown(lab.base_url)} contains a password or a query, which the students' code "
+                    "could read",
+                    fix="put a proxy in between that adds it, and give the proxy's address",
+                )
         except WorkbookError as error:
             where = f"{row.where}: " if row.where else ""
             raise WorkbookError(f"{where}{error.message}", fix=error.fix) from error
+        # The pages show parameters, so an address with a password is only in the variable BASE_URL.
+        endpoint = {"model": lab.model} | ({"base_url": lab.base_url} if shown(lab.base_url) == lab.base_url else {})
         jobs += [
             Job(
                 str(row.folder / path.name if row.folder else path),
@@ -141,7 +258,7 @@ def plan_jobs(
                 lab.source,
                 student=row.student,
                 folder=str(row.folder or ""),
-                parameters=_endpoint_parameters(read_parameters(path), lab) | values[path],
+                parameters={name: endpoint[name] for name in read_parameters(path) if name in endpoint} | values[path],
                 limits=limits,
                 trusted=row.folder is None,
             )
@@ -150,31 +267,14 @@ def plan_jobs(
     return jobs
 
 
-def _refuse_password(base_url: str) -> None:
-    """Raise WorkbookError for an address that may contain a secret: students' code can read BASE_URL."""
-    if shown(base_url) != str(httpx2.URL(base_url)):  # both normalized: the text itself may be spelled otherwise
-        raise WorkbookError(
-            f"The address {shown(base_url)} contains a password or a query, which the students' code could read",
-            fix="put a proxy in between that adds it, and give the proxy's address",
-        )
-
-
 def _notebook_of_row(name: str, notebooks: Sequence[Path]) -> Path:
     """A notebook of the report or the course by its number or name; a list from elsewhere cannot give a path."""
-    chosen = {each: path for path in notebooks for each in (path.name, path.stem)}
-    if name in chosen:
-        return chosen[name]
+    for path in notebooks:
+        if name in (path.name, path.stem):
+            return path
     if Path(name).name != name:
         raise WorkbookError(f"{name} is a path", fix="give a notebook's number or name")
-    return _find_notebook(Path(name).stem, ROOT)
-
-
-def _endpoint_parameters(declared: Mapping[str, str], lab: Connection) -> dict[str, Any]:
-    """The endpoint as parameters, where a notebook declares them; the variables BASE_URL and MODEL are always set."""
-    values = {"model": lab.model}
-    if shown(lab.base_url) == lab.base_url:  # the pages show parameters, so not one with a password
-        values["base_url"] = lab.base_url
-    return {name: value for name, value in values.items() if name in declared}
+    return _find_notebook(Path(name).stem)
 
 
 def file_name(job: Job, number: int) -> str:

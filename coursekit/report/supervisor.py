@@ -1,8 +1,8 @@
 """The process between the report and a run: it sets limits, watches, and leaves no process behind.
 
-`python -m coursekit.report.supervisor` reads a command from the first line of its standard input. When that input is
-closed, the report is gone or has cancelled the run, so the run is ended. It writes one line of JSON at each new cell,
-and a last one at the end.
+`python -m coursekit.report.supervisor FOLDER` runs `coursekit.report.child` on the `job.json` of a folder, as the
+folder's owner. When its standard input is closed, the report is gone or has cancelled the run, so the run is ended. It
+writes one line of JSON at each new cell, and a last one at the end.
 
 On Linux no process escapes: one that loses its parent becomes a child of the supervisor. On macOS such a process can
 escape; there and on Windows the system does not limit memory and processes, they are only checked.
@@ -21,14 +21,14 @@ import subprocess
 import sys
 import threading
 import time
-from dataclasses import asdict, replace
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import psutil
 
 from coursekit.report import isolation
-from coursekit.report.sandbox import Command, Exit
+from coursekit.report.job import MB, Job, Status
 from labkit.errors import LabError
 
 if TYPE_CHECKING:
@@ -41,134 +41,146 @@ FOLDER_CHECK_SECONDS = 2.0
 ADDRESS_SPACE_FACTOR = 4
 # The supervisor must get a processor even while the run uses all of them.
 NICE = 10
-_COUNT = re.compile(rb"\d+/\d+")
 _PR_SET_PDEATHSIG, _PR_SET_CHILD_SUBREAPER, _PR_SET_NO_NEW_PRIVS = 1, 36, 38
 
 
+@dataclass(frozen=True)
+class Exit:
+    """How a run ended. `status` is empty where it ended by itself."""
+
+    status: str = ""
+    detail: str = ""
+    peak_memory: int = 0
+
+
 def main() -> int:
-    """Run one command to its end."""
-    # Not sys.stdin: its lock, held by the thread that waits for its end, would block the exit.
-    with open(0, "rb", buffering=0, closefd=False) as file:
-        command = Command.from_line(file.readline())
+    """Run one job to its end."""
+    folder = Path(sys.argv[1])
     cancelled = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: cancelled.set())
     try:
-        ended = supervise(command, cancelled)
+        ended = supervise(Job.read(folder / "job.json"), folder, cancelled)
     except (OSError, LabError, subprocess.SubprocessError) as error:
-        ended = Exit("start", str(error))
+        ended = Exit(Status.LOST, str(error))
     if cancelled.is_set():
-        shutil.rmtree(command.folder, ignore_errors=True)
-        ended = replace(ended, cancelled=True)
+        shutil.rmtree(folder, ignore_errors=True)
+        ended = Exit(Status.LOST, "the report was cancelled")
     with contextlib.suppress(BrokenPipeError):
         _write_message({"ended": asdict(ended)})
     return 0
 
 
-def supervise(command: Command, cancelled: threading.Event) -> Exit:
-    """Start the command, watch it until it ends or exceeds a limit, and end what it left."""
+def supervise(job: Job, folder: Path, cancelled: threading.Event) -> Exit:
+    """Start the child, watch it until it ends or exceeds a limit, and end what it left."""
+    owner = folder.stat().st_uid  # the user that `isolation` has reserved for this run, or our own
+    user = None if sys.platform == "win32" or owner == os.geteuid() else owner
     if sys.platform == "linux":
         _prctl(_PR_SET_CHILD_SUBREAPER, 1)
-        if command.user is not None:
-            isolation.make_reachable([*isolation.needed_folders(), Path(command.folder)], command.user)
-    process = _start(command)
-    if sys.platform == "linux" and command.restricted:
+        if user is not None:
+            isolation.make_reachable([*isolation.needed_folders(), folder], user)
+    process = _start(job, folder, user)
+    if sys.platform == "linux" and not job.trusted:
         with contextlib.suppress(OSError):  # it may have ended
             # When memory is short, Linux kills this process first.
             Path(f"/proc/{process.pid}/oom_score_adj").write_text("1000")
     threading.Thread(target=_wait_for_closed_input, args=(cancelled,), daemon=True).start()
-    watch = _Watch(command)
+    watch = _Watch(job, folder)
     try:
-        while (ended := watch.exceeded()) is None and not cancelled.is_set():
+        while not (excess := watch.find_excess()) and not cancelled.is_set():
             with contextlib.suppress(subprocess.TimeoutExpired):
                 process.wait(CHECK_SECONDS)
                 break
     finally:
-        _kill_all(command)
-    return replace(ended or Exit(), peak_memory=watch.peak)
+        _kill_all(user)
+    return Exit(Status.STOPPED if excess else "", excess, watch.peak)
 
 
 class _Watch:
-    """Checks again and again what a run uses, and passes on its progress."""
+    """Checks again and again what a run uses, and sends its progress."""
 
-    def __init__(self, command: Command) -> None:
-        self.command = command
-        self.deadline = time.monotonic() + command.limits.seconds
+    def __init__(self, job: Job, folder: Path) -> None:
+        self.job, self.folder = job, folder
+        self.deadline = time.monotonic() + job.limits.seconds
         self.next_folder_check = 0.0
         self.peak = 0
-        self.progress = b""
+        self.progress = ""
 
-    def exceeded(self) -> Exit | None:
-        """The limit that is exceeded now, if one is."""
-        limits = self.command.limits
-        self._pass_on_progress()
+    def find_excess(self) -> str:
+        """The limit that is exceeded now, in words; empty where none is. Only that of time applies to trusted code."""
+        limits = self.job.limits
+        self._send_progress()
         if time.monotonic() > self.deadline:
-            return Exit("time", f"more than {limits.seconds:g} s for the whole notebook")
+            return f"more than {limits.seconds:g} s for the whole notebook"
         processes = _processes()
         memory = sum(map(_memory, processes))
         if memory > limits.memory:
             memory = sum(_memory(each, exact=True) for each in processes)
         self.peak = max(self.peak, memory)
-        if not self.command.restricted:
-            return None
+        if self.job.trusted:
+            return ""
         if len(processes) > limits.processes:
-            return Exit("processes", f"more than {limits.processes} processes")
+            return f"more than {limits.processes} processes"
         if memory > limits.memory:
-            return Exit("memory", f"more than {limits.memory / 2**20:.0f} MB of memory")
+            return f"more than {limits.memory / MB:.0f} MB of memory"
         if time.monotonic() > self.next_folder_check:
             self.next_folder_check = time.monotonic() + FOLDER_CHECK_SECONDS
-            if _folder_size(Path(self.command.folder), limits.folder) > limits.folder:
-                return Exit("files", f"more than {limits.folder / 2**20:.0f} MB of files")
-        return None
+            if _folder_size(self.folder, limits.folder) > limits.folder:
+                return f"more than {limits.folder / MB:.0f} MB of files"
+        return ""
 
-    def _pass_on_progress(self) -> None:
-        """Send the count of cells when it has changed.
-
-        A student's code can write this file. It may be long or a pipe, and it is shown on the instructor's terminal:
-        so only a count is passed on.
-        """
-        with contextlib.suppress(OSError):
-            handle = os.open(self.command.progress, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0))
-            try:
-                content = os.read(handle, 40)
-            finally:
-                os.close(handle)
-            if _COUNT.fullmatch(content) and content != self.progress:
-                self.progress = content
-                _write_message({"progress": content.decode()})
+    def _send_progress(self) -> None:
+        """Send the count of cells when it has changed."""
+        found = read_progress(self.folder / "out" / "progress")
+        if found and found != self.progress:
+            self.progress = found
+            _write_message({"progress": found})
 
 
-def _start(command: Command) -> subprocess.Popen[bytes]:
-    """Start the command in a session of its own, with its limits set before its first instruction."""
-    user = {} if command.user is None else {"user": command.user, "group": command.user, "extra_groups": []}
-    with Path(command.log).open("wb") as log:
+def read_progress(path: Path) -> str:
+    """The count of cells ("2/5") in a file; empty for anything else.
+
+    A student's code can write this file. It may be long or a pipe, and it is shown on the instructor's terminal.
+    """
+    with contextlib.suppress(OSError):
+        handle = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0))
+        with open(handle, "rb", buffering=0) as file:  # noqa: PTH123 - a handle, not a path
+            content = file.read(40) or b""
+        if re.fullmatch(rb"\d+/\d+", content):
+            return content.decode()
+    return ""
+
+
+def _start(job: Job, folder: Path, user: int | None) -> subprocess.Popen[bytes]:
+    """Start the child in a session of its own, with its limits set before its first instruction."""
+    posix = sys.platform != "win32"
+    account = {} if user is None else {"user": user, "group": user, "extra_groups": []}
+    with (folder / "out" / "log.txt").open("wb") as log:
         return subprocess.Popen(  # type: ignore[call-overload, no-any-return]
-            command.command,
-            cwd=command.cwd,
-            env=command.environ,
+            [sys.executable, "-P", "-m", "coursekit.report.child"],
+            cwd=folder / "work",
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=log,
-            start_new_session=sys.platform != "win32",
+            start_new_session=posix,
             # This process has only one thread so far, so running code between fork and exec is safe.
-            preexec_fn=_limit_function(command) if sys.platform != "win32" else None,
-            umask=0o077 if sys.platform != "win32" else -1,
-            **user,
+            preexec_fn=_limit_function(job, user) if posix else None,
+            umask=0o077 if posix else -1,
+            **account,
         )
 
 
-def _limit_function(command: Command) -> Callable[[], None]:
-    """A function that the new process calls before it becomes the command."""
+def _limit_function(job: Job, user: int | None) -> Callable[[], None]:
+    """A function that the new process calls before it becomes the child."""
     assert sys.platform != "win32"
     import resource
 
-    limits = command.limits
-    bounds = {}
-    if command.restricted:
+    limits, bounds = job.limits, {}
+    if not job.trusted:
         bounds = {resource.RLIMIT_FSIZE: limits.file_size, resource.RLIMIT_CORE: 0}
         if sys.platform == "linux":
             # RLIMIT_NPROC counts all threads of the user, not only this run's.
-            others = 0 if command.user is not None else _threads_of(os.getuid())
+            others = 0 if user is not None else _threads_of(os.getuid())
             bounds[resource.RLIMIT_AS] = ADDRESS_SPACE_FACTOR * limits.memory
             bounds[resource.RLIMIT_NPROC] = others + limits.threads
 
@@ -179,7 +191,7 @@ def _limit_function(command: Command) -> Callable[[], None]:
             resource.setrlimit(kind, (value, value))
         if sys.platform == "linux":
             _prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
-            if command.restricted:
+            if not job.trusted:
                 _prctl(_PR_SET_NO_NEW_PRIVS, 1)
                 os.nice(NICE)
 
@@ -226,12 +238,12 @@ def _folder_size(folder: Path, enough: int) -> int:
     return int(total)
 
 
-def _kill_all(command: Command) -> None:
+def _kill_all(user: int | None) -> None:
     """Kill the run's processes until none is left. First all are suspended, so that none starts another meanwhile."""
     deadline = time.monotonic() + 30
     while time.monotonic() < deadline:
-        if command.user is not None:
-            isolation.kill_processes_of(command.user)
+        if user is not None:
+            isolation.kill_processes_of(user)
         left = _processes()
         for action in (psutil.Process.suspend, psutil.Process.kill):
             for each in left:
@@ -248,6 +260,7 @@ def _kill_all(command: Command) -> None:
 
 def _wait_for_closed_input(cancelled: threading.Event) -> None:
     """Wait until the standard input is closed: nobody waits for this run any more."""
+    # Not sys.stdin: its lock, held by this thread, would block the exit.
     with contextlib.suppress(OSError):
         while os.read(0, 4096):
             pass
@@ -260,7 +273,7 @@ def _prctl(option: int, value: int) -> None:
 
 
 def _write_message(value: dict[str, object]) -> None:
-    print(json.dumps(value), flush=True)
+    os.write(1, json.dumps(value).encode() + b"\n")  # not print: nothing is left to be written at the exit
 
 
 if __name__ == "__main__":

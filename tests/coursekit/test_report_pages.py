@@ -68,31 +68,43 @@ def assert_harmless(text: str) -> None:
         assert name != "style" or ("url(" not in value and "position" not in value)
 
 
-def picture() -> Any:
-    figure = Picture(2, 1, "A small empty figure, which is used in place of a plot in the tests of reports.")
-    data = {"image/png": base64.b64encode(figure.png()).decode(), "text/plain": figure.alt}
-    return nbformat.v4.new_output("display_data", data=data, metadata={"image/png": {"alt": figure.alt}})
+def display(data: dict[str, Any], **metadata: Any) -> Any:
+    return nbformat.v4.new_output("display_data", data=data, metadata=metadata)
 
 
-def display(**data: str) -> Any:
-    return nbformat.v4.new_output("display_data", data={name.replace("_", "/"): value for name, value in data.items()})
-
-
-def executed(path: Path, *outputs: Any, text: str = "# A lesson\n\n$a_1 < b$ and `code`") -> Path:
+def executed(path: Path, *outputs: Any, text: str = "# A lesson") -> Path:
     cell = nbformat.v4.new_code_cell("secret_source = 1", outputs=list(outputs), execution_count=1)
-    notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_markdown_cell(text), cell])
     path.parent.mkdir(parents=True, exist_ok=True)
-    nbformat.write(notebook, path)
+    nbformat.write(nbformat.v4.new_notebook(cells=[nbformat.v4.new_markdown_cell(text), cell]), path)
     return path
 
 
-@settings(max_examples=300, deadline=None)
-@given(
-    st.lists(
-        st.sampled_from([*EVIL, "<", ">", '"', "'", "<table>", "</table>", "<!--", "]]>", "\0", "&lt;", "x"]),
-        max_size=8,
+def write_every_output(path: Path) -> Path:
+    """A notebook with text, a picture with its description, tables, a widget, an error, and what must not be shown."""
+    figure = Picture(2, 1, "A small empty figure, which is used in place of a plot in the tests of reports.")
+    picture = {"image/png": base64.b64encode(figure.png()).decode(), "text/plain": figure.alt}
+    wide = "<table>" + "<tr>" + "<td>a long word</td>" * 60 + "</tr></table>"
+    return executed(
+        path,
+        display(picture, **{"image/png": {"alt": figure.alt}}),
+        nbformat.v4.new_output("stream", text="printed <b>text</b> \x1b[31mred \x1b[93myellow\x1b[0m " + "x" * 500),
+        nbformat.v4.new_output("stream", name="stderr", text="y" * 1_000_000),
+        nbformat.v4.new_output("error", ename="ValueError", evalue="<i>", traceback=["Traceback", "ValueError: <i>"]),
+        display({"text/html": wide + "<iframe src='http://127.0.0.1:1'></iframe>"}),
+        display({"text/markdown": "a ![far](http://example.com/x.png)"}),
+        display({notebook_page.WIDGET: {"model_id": "x"}, "text/plain": "Box()"}),
+        display({"application/javascript": "alert(1)"}),
+        display({"image/tiff": "x"}),
+        *(display({"text/html": evil}) for evil in EVIL),
+        text=f"# A lesson\n\n$a_1 < b$ and `code` {SCRIPT} ![x](private.png) [l](javascript:alert(1))",
     )
-)
+
+
+PARTS = [*EVIL, "<", ">", '"', "'", "<table>", "</table>", "<!--", "]]>", "\0", "&lt;", "x"]
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.lists(st.sampled_from(PARTS), max_size=8))
 def test_cleaned_markup_is_harmless(parts: list[str]) -> None:
     assert_harmless(notebook_page.clean("".join(parts)))
 
@@ -109,21 +121,10 @@ def test_a_link_out_of_the_report_becomes_words() -> None:
 
 
 def test_the_page_of_a_notebook_shows_every_kind_of_output(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Text, picture with its description, table, error; no code, unless it is asked for; no file of this machine."""
+    """No code, unless it is asked for; no file of this machine."""
     (tmp_path / "private.png").write_bytes(b"private bytes")
     monkeypatch.chdir(tmp_path)
-    path = executed(
-        tmp_path / "a.ipynb",
-        picture(),
-        nbformat.v4.new_output("stream", text="printed <b>text</b> \x1b[31mred\x1b[0m"),
-        display(text_html="<table><tr><th>a</th></tr><tr><td>1</td></tr></table>" + "".join(EVIL)),
-        display(text_html="<iframe src='http://127.0.0.1:1'></iframe>"),
-        nbformat.v4.new_output("display_data", data={notebook_page.WIDGET: {"model_id": "x"}, "text/plain": "Box()"}),
-        display(application_javascript="alert(1)"),
-        nbformat.v4.new_output("error", ename="ValueError", evalue="<i>", traceback=["Traceback", "ValueError: <i>"]),
-        nbformat.v4.new_output("stream", text="y" * 1_000_000),
-        text=f"# A lesson\n\n$a_1 < b$ {SCRIPT} ![x](private.png) [l](javascript:alert(1))",
-    )
+    path = write_every_output(tmp_path / "a.ipynb")
     failed = result(status=Status.FAILED, detail="cell 1: ValueError: <i>", first_try="timed out: <u>")
     text = notebook_page.notebook_page(path, failed, code=False, back="../index.html")
     assert_harmless(text[text.index("<article>") : text.rindex("</article>")])
@@ -138,7 +139,8 @@ def test_the_page_of_a_notebook_shows_every_kind_of_output(tmp_path: Path, monke
         "second try. The first one: timed out: &lt;u&gt;",
     ):
         assert present in text
-    assert text.count("works in the live notebook only") == 4
+    # The two frames, the widget, the script and the unknown picture.
+    assert text.count("works in the live notebook only") == 5
     assert len(text) < 400_000
     assert "secret_source" in notebook_page.notebook_page(path, RESULT, code=True, back="../index.html")
     assert re.findall(r"https?://(?!127\.0\.0\.1)[^\"'\s<]*", text.replace("http://h/v1", "")) == []
@@ -146,18 +148,20 @@ def test_the_page_of_a_notebook_shows_every_kind_of_output(tmp_path: Path, monke
 
 @pytest.mark.e2e
 def test_the_renderer_survives_a_page_that_fails_or_takes_too_long(tmp_path: Path) -> None:
-    good = result(page="", executed=str(executed(tmp_path / "a.ipynb", picture())))
-    (tmp_path / "b.ipynb").write_text("[]", encoding="utf-8")
-    slow = executed(tmp_path / "c.ipynb", *[display(text_html="<b>" * 60_000)] * 20)
+    (tmp_path / "bad.ipynb").write_text("[]", encoding="utf-8")
+    executed(tmp_path / "good.ipynb")
+    executed(tmp_path / "slow.ipynb", *[display({"text/html": "<b>" * 60_000})] * 20)
     with pages.Renderer(code=False) as renderer:
-        assert renderer.write_page(good, tmp_path / "a.html", "x").page == str(tmp_path / "a.html")
-        bad = renderer.write_page(replace(good, executed=str(tmp_path / "b.ipynb")), tmp_path / "b.html", "x")
-        assert (bad.page, "is not a notebook" in bad.detail) == ("", True)
-        renderer.seconds = 0.01
-        late = renderer.write_page(replace(good, executed=str(slow)), tmp_path / "c.html", "x")
-        assert (late.page, "more than 0.01 s" in late.detail) == ("", True)
-        renderer.seconds = 60
-        assert renderer.write_page(good, tmp_path / "d.html", "x").page
+        for name, seconds, problem in (
+            ("good", 60, ""),
+            ("bad", 60, "is not a notebook"),
+            ("slow", 0.01, "more than 0.01 s"),
+            ("good", 60, ""),
+        ):
+            renderer.seconds = seconds
+            target = tmp_path / f"{name}.html"
+            shown = renderer.write_page(result(page="", executed=str(tmp_path / f"{name}.ipynb")), target, "x")
+            assert (shown.page, problem in shown.detail) == ("" if problem else str(target), True)
 
 
 def class_results() -> list[Result]:
@@ -216,16 +220,7 @@ def page(chromium: Browser, request: pytest.FixtureRequest) -> Iterator[Page]:
 @pytest.mark.parametrize("page", [("light", 1280), ("dark", 1280), ("light", 400)], indirect=True)
 def test_pages_in_a_browser_load_nothing_and_are_accessible(page: Page, tmp_path: Path) -> None:
     """Opened as files, without a network: pictures are described, nothing is wider than the window."""
-    wide = "<table>" + "<tr>" + "<td>a long word</td>" * 60 + "</tr></table>"
-    source = executed(
-        tmp_path / "notebooks" / "a.ipynb",
-        picture(),
-        nbformat.v4.new_output("stream", text="\x1b[31mred\x1b[0m \x1b[93myellow\x1b[0m " + "x" * 500),
-        display(text_html=wide),
-        display(text_markdown="a ![far](http://example.com/x.png)"),
-        display(image_tiff="x"),
-        *(display(text_html=evil) for evil in EVIL),
-    )
+    source = write_every_output(tmp_path / "notebooks" / "a.ipynb")
     results = class_results()
     other = replace(results[0], key="o", model="n:1", status=Status.STOPPED)
     second = replace(other, first_try="timed out")
