@@ -7,8 +7,7 @@ import os
 import platform
 import shutil
 import sys
-import time
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from importlib import metadata
 from typing import TYPE_CHECKING
 
@@ -27,6 +26,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
     from pathlib import Path
 
+    from labkit.connection import Connection
+
     Show = Callable[["Check"], None]
 
 SCHEMA = "foundry-local-workbook/doctor/1"
@@ -38,6 +39,7 @@ PORTS = {
     3000: "Open WebUI",
 }
 DISK_GB, MEMORY_GB = 0.5, 2.0  # beside what is set up already
+FIRST_TOKEN_SECONDS = 20
 
 
 @dataclass(frozen=True)
@@ -115,10 +117,7 @@ def complete(groups: Iterable[Callable[[], list[Check]]], show: Show) -> Report:
         for check in group():
             show(check)
             checks.append(check)
-    report = _endpoint(checks)
-    for check in report.checks[len(checks) :]:
-        show(check)
-    return report
+    return _endpoint(checks, show)
 
 
 def _python() -> list[Check]:
@@ -209,31 +208,50 @@ def room(cache: Path) -> list[Check]:
     ]
 
 
-def _endpoint(before: list[Check]) -> Report:
+def _endpoint(before: list[Check], show: Show) -> Report:
     """The checks before, and the last ones: connecting, and a first token."""
     from labkit.connection import connect
 
     checks = list(before)
 
+    def add(name: str, ok: bool | None, detail: str, fix: str = "") -> None:
+        check = Check(name, ok, detail, fix)
+        show(check)
+        checks.append(check)
+
+    name, doubts = "Endpoint", list[str]()
     try:
-        with connect(fetch=False, say=lambda _: None) as lab:
+        with connect(fetch=False, say=doubts.append) as lab:
             steps = "; ".join([*lab.passed, f"so {lab.source}" if lab.passed else str(lab.source)])
-            start = time.perf_counter()
-            stream = lab.client.chat.completions.create(
-                model=lab.model, messages=[{"role": "user", "content": "Say one word."}], max_tokens=4, stream=True
-            )
-            with stream:
-                text = any(chunk.choices and chunk.choices[0].delta.content for chunk in stream)
-            seconds = round(time.perf_counter() - start, 3)
-            checks.append(Check("Endpoint", True, steps))
-            fix = "" if text else "restart python lab.py serve"
-            said = f"first token after {seconds} s" if text else "no text came"
-            checks.append(Check("First token", text, f"{lab.model}: {said}", fix))
-            return Report(checks, str(lab.source), lab.base_url, lab.model, seconds if text else None)
+            add(name, True, steps)
+            for doubt in doubts:
+                if "Warning: " in doubt:
+                    add("Model list", None, doubt.partition("Warning: ")[2])
+            name = "First token"
+            seconds, kind = _first_token(lab)
+            said = f"first {kind} after {seconds} s" if kind else "the answer was empty"
+            add(name, bool(kind), f"{lab.model}: {said}", "" if kind else "ask it a longer question in a notebook")
+            return Report(checks, str(lab.source), lab.base_url, lab.model, seconds if kind else None)
     except Exception as error:
         told = explain(error)
         if os.environ.get("BASE_URL", "").strip():
-            check = Check("Endpoint", False, f"{told.message} (from BASE_URL)", f"{told.fix}; or unset BASE_URL")
+            add(name, False, f"{told.message} (from BASE_URL)", f"{told.fix}; or unset BASE_URL")
         else:
-            check = Check("Endpoint", False, told.message, told.fix)
-        return Report([*checks, check])
+            add(name, False, told.message, told.fix)
+        return Report(checks)
+
+
+def _first_token(lab: Connection) -> tuple[float, str]:
+    """The seconds until an answer brings something, and what that is; "" for an empty answer.
+
+    A reasoning model may reason for longer than a short answer has tokens. Raises LabError, after FIRST_TOKEN_SECONDS
+    of silence at the latest.
+    """
+    from labkit.events import Reasoning
+    from labkit.streaming import stream_sync
+
+    with replace(lab, retries=0, _runtime=None) as once:
+        for event in stream_sync(once, "Say one word.", max_tokens=16, timeout=FIRST_TOKEN_SECONDS):
+            if event.text:
+                return round(event.at, 3), "reasoning" if isinstance(event, Reasoning) else "token"
+    return 0.0, ""

@@ -56,24 +56,32 @@ def render(text: str) -> str:
 
 
 def status(trace: Trace, *, live: bool = False) -> str:
-    """First-token time and rate so far, in words; before the first token, that it waits."""
+    """The times of the first reasoning and the first text, and the rate so far, in words."""
+    words = []
+    if trace.first_reasoning is not None:
+        words.append(f"reasoning after {trace.first_reasoning - trace.request:.2f} s")
     first = ttft(trace)
     if first is None:
-        return "waiting for the first token" if live else "no text came"
-    words = [f"first token after {first:.2f} s"]
+        words.append("waiting for the first token" if live else "no text came")
+        return ", ".join(words)
+    words.append(f"first token after {first:.2f} s")
     if speed := rate(trace):
         words.append(f"{speed:.0f} {trace.counted}/s")
     return ", ".join(words)
 
 
+_ENDINGS = {
+    End.FINISHED: "",
+    End.LENGTH: "[cut off: the limit of tokens was reached]",
+    End.FILTERED: "[ended by a content filter of the endpoint]",
+    End.DECLINED: "[the model declined to answer]",
+}
+
+
 def ending(answer: Answer) -> str:
     """How an answer ended, unless it is complete: one sentence, with the fix after an error."""
     trace = answer.trace
-    if trace.error:
-        return str(trace.error)
-    return {End.FINISHED: "", End.LENGTH: "[cut off: the limit of tokens was reached]"}.get(
-        trace.ended, f"[{trace.ended}]"
-    )
+    return str(trace.error) if trace.error else _ENDINGS.get(trace.ended, f"[{trace.ended}]")
 
 
 class ChatView:
@@ -178,9 +186,13 @@ class _Terminal(Sink):
 
     def __init__(self) -> None:
         self.shown = 0
+        self.thinking = False
 
     def update(self, answer: Answer) -> None:
         text = answer.text
+        if answer.reasoning and not text and not self.thinking:
+            self.thinking = True
+            print("[the model is reasoning]", flush=True)
         print(text[self.shown :], end="", flush=True)
         self.shown = len(text)
 
@@ -208,7 +220,7 @@ class _Page(Sink):
         self.handle = display(self.box, display_id=True)
 
     def update(self, answer: Answer) -> None:
-        self.text.value = _growing(answer.text)
+        self.text.value = _growing(answer)
         self.line.value = html.escape(status(answer.trace, live=True))
 
     def end(self, answer: Answer) -> None:
@@ -230,7 +242,7 @@ def final(answer: Answer) -> dict[str, str]:
     said = ending(answer)
     note = f'<p role="status"><em>{html.escape(said)}</em></p>' if said else ""
     plain = "\n".join(part for part in (answer.text, said) if part)
-    return {"text/html": f"<div>{render(answer.text)}{note}</div>", "text/plain": plain}
+    return {"text/html": f"<div>{_folded(answer)}{render(answer.text)}{note}</div>", "text/plain": plain}
 
 
 class _Chat(Sink):
@@ -276,7 +288,7 @@ class _Chat(Sink):
                 self.input.busy = False
 
     def update(self, answer: Answer) -> None:
-        self.growing.value = _growing(answer.text)
+        self.growing.value = _growing(answer)
         self.line.value = html.escape(status(answer.trace, live=True))
 
     def end(self, answer: Answer) -> None:
@@ -285,8 +297,16 @@ class _Chat(Sink):
         self.line.value = html.escape(status(answer.trace))
 
 
-def _growing(text: str) -> str:
-    return f'<div role="log" aria-live="polite" aria-label="Answer" style="{_BOX}">{html.escape(text)}</div>'
+def _growing(answer: Answer) -> str:
+    text = html.escape(answer.text)
+    return f'{_folded(answer)}<div role="log" aria-live="polite" aria-label="Answer" style="{_BOX}">{text}</div>'
+
+
+def _folded(answer: Answer) -> str:
+    """The reasoning before the answer, folded: it is not part of the answer."""
+    if not answer.reasoning:
+        return ""
+    return f'<details><summary>Reasoning</summary><div style="{_BOX}">{html.escape(answer.reasoning)}</div></details>'
 
 
 def _in_notebook() -> bool:

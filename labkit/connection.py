@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import re
 import shutil
 import subprocess
 import time
 from dataclasses import dataclass, field
 from enum import StrEnum
-from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import httpx2
@@ -16,8 +17,10 @@ import openai
 
 from labkit import endpoints, foundry
 from labkit._smollm.layout import EMBEDDED
-from labkit.errors import EndpointError, LabError
-from labkit.listing import is_loopback, list_models, resolve, shown
+from labkit.dialects import Dialect
+from labkit.errors import EndpointError, LabError, ListError, LoadingError, ModelError
+from labkit.listing import is_quota, list_models, resolve, shown, transport
+from labkit.progress import bar
 from labkit.settings import PREFERRED, Settings, named_network_errors, normalize_base_url
 
 if TYPE_CHECKING:
@@ -27,6 +30,8 @@ if TYPE_CHECKING:
 # In seconds. A local model may need long for a long prompt; a connection is made at once or never.
 TIMEOUT = openai.Timeout(120, connect=3)
 RETRIES = 1
+# Seconds that connect() waits for an endpoint which is loading its model.
+LOADING = 120
 
 
 class Source(StrEnum):
@@ -42,6 +47,9 @@ class Source(StrEnum):
     SIMULATED = "a simulated cloud"
 
 
+_HERE = (Source.SHARED, Source.SERVICE, Source.IN_PROCESS, Source.MOCK)
+
+
 @dataclass(frozen=True)
 class Health:
     """The result of `GET /v1/models`: whether the endpoint lists the model, and after how many seconds it answered."""
@@ -52,12 +60,23 @@ class Health:
     detail: str
 
 
+@dataclass
+class _State:
+    """What a connection makes and learns while it is used."""
+
+    client: openai.OpenAI | None = None
+    async_clients: dict[asyncio.AbstractEventLoop | None, openai.AsyncOpenAI] = field(default_factory=dict)
+    dialect: Dialect = field(default_factory=Dialect)
+    closed: bool = False
+
+
 @dataclass(frozen=True)
 class Connection:
     """An endpoint and the model to ask there. Close it, or use it in a `with` block.
 
     `model` is the full id, which chat requests need. `source` is the kind of endpoint, and `passed` says why the
     kinds before it were not used. `retries` is how often the clients repeat a request that failed before its answer.
+    `known_here` is set where BASE_URL was recognised as Foundry Local on this machine.
     """
 
     base_url: str
@@ -66,21 +85,56 @@ class Connection:
     api_key: str = field(default="not-needed", repr=False)
     passed: tuple[str, ...] = ()
     retries: int = RETRIES
+    known_here: bool = False
     _runtime: foundry.Runtime | None = field(default=None, repr=False)
+    _state: _State = field(default_factory=_State, init=False, repr=False, compare=False)
 
-    @cached_property
+    @property
+    def stays_here(self) -> bool:
+        """Whether it is known that messages do not leave this machine.
+
+        So it is for a runtime that labkit has started or recognised, and for the scripted mock. Any other address on
+        loopback may be a proxy, a tunnel or a container in front of a cloud.
+        """
+        return self.known_here or self.source in _HERE
+
+    @property
+    def dialect(self) -> Dialect:
+        """What the endpoint has refused in a request so far."""
+        return self._state.dialect
+
+    @property
     def client(self) -> openai.OpenAI:
-        """Openai's client for synchronous code; made at first use."""
-        with named_network_errors():
-            http = openai.DefaultHttpxClient(trust_env=not is_loopback(self.base_url))
-        return openai.OpenAI(http_client=http, **self._options())
+        """Openai's client for synchronous code; made at first use. Raises EndpointError after `close`."""
+        self._check_open()
+        if self._state.client is None:
+            options = transport(self.base_url)
+            with named_network_errors():
+                http = openai.DefaultHttpxClient(event_hooks={"response": [_mark_quota]}, **options)
+            self._state.client = openai.OpenAI(http_client=http, **self._options())
+        return self._state.client
 
-    @cached_property
+    @property
     def async_client(self) -> openai.AsyncOpenAI:
-        """Openai's client for async code; made at first use, and bound to the event loop that first uses it."""
+        """Openai's client for async code; made at first use in each event loop. Raises EndpointError after `aclose`."""
+        self._check_open()
+        loop = _running_loop()
+        clients = self._state.async_clients
+        for ended in [each for each in clients if each is not None and each.is_closed()]:
+            del clients[ended]
+        if loop not in clients:
+            clients[loop] = clients.pop(None) if None in clients else self._make_async_client()
+        return clients[loop]
+
+    def _make_async_client(self) -> openai.AsyncOpenAI:
+        options = transport(self.base_url)
         with named_network_errors():
-            http = openai.DefaultAsyncHttpxClient(trust_env=not is_loopback(self.base_url))
+            http = openai.DefaultAsyncHttpxClient(event_hooks={"response": [_amark_quota]}, **options)
         return openai.AsyncOpenAI(http_client=http, **self._options())
+
+    def _check_open(self) -> None:
+        if self._state.closed:
+            raise EndpointError("This connection is closed", fix="connect() again")
 
     def _options(self) -> dict[str, Any]:
         """The arguments of both clients; the query of an address, as Azure has one, is sent with each request."""
@@ -106,15 +160,16 @@ class Connection:
 
     def close(self) -> None:
         """Close the synchronous client, and the runtime if this connection started it."""
-        if "client" in self.__dict__:
-            self.client.close()
+        if self._state.client is not None:
+            self._state.client.close()
+        self._state.closed = True
         if self._runtime:
             self._runtime.close()
 
     async def aclose(self) -> None:
-        """Close both clients, and the runtime if this connection started it."""
-        if "async_client" in self.__dict__:
-            await self.async_client.close()
+        """Close the clients, and the runtime if this connection started it."""
+        if client := self._state.async_clients.pop(asyncio.get_running_loop(), None):
+            await client.close()
         self.close()
 
     def __enter__(self) -> Connection:
@@ -129,6 +184,28 @@ class Connection:
     def __str__(self) -> str:
         lines = [f"{self.model} at {shown(self.base_url)} ({self.source})"]
         return "\n".join(lines + [f"  passed over: {reason}" for reason in self.passed])
+
+
+def _running_loop() -> asyncio.AbstractEventLoop | None:
+    try:
+        return asyncio.get_running_loop()
+    except RuntimeError:
+        return None
+
+
+def _mark_quota(response: httpx2.Response) -> None:
+    """Tell openai's client not to repeat a request after "quota used up", which looks like "too many requests"."""
+    if response.status_code == 429:
+        response.read()
+        if is_quota(response.text):
+            response.headers["x-should-retry"] = "false"
+
+
+async def _amark_quota(response: httpx2.Response) -> None:
+    if response.status_code == 429:
+        await response.aread()
+        if is_quota(response.text):
+            response.headers["x-should-retry"] = "false"
 
 
 def connect(
@@ -153,19 +230,47 @@ def connect(
     settings = Settings.from_environment(model=model, base_url=base_url)
     if settings.base_url:
         # The user chose this endpoint: if it does not work, no other one is used instead.
-        models = list_models(settings.base_url, settings.api_key)
-        found = Connection(
-            settings.base_url,
-            resolve(settings.model, models, shown(settings.base_url)),
-            Source.BASE_URL,
-            settings.api_key,
-        )
+        chosen, doubt = _at(settings.base_url, settings)
+        here = settings.base_url in {endpoint.base_url for endpoint in endpoints.published(settings.cache)}
+        found = Connection(settings.base_url, chosen, Source.BASE_URL, settings.api_key, known_here=here)
+        if doubt:
+            say(f"  Warning: {doubt.message}. {found.model} is asked for all the same; its first token decides.")
     else:
         found = _on_this_machine(settings, port, fetch=fetch)
     say(str(found))
     if settings.model is None and found.model == EMBEDDED.id:
         say(f"  a larger model: set MODEL={PREFERRED}, which downloads it from Microsoft's catalog")
     return found
+
+
+def _at(base_url: str, settings: Settings) -> tuple[str, LabError | None]:
+    """The model to ask for at an address, and why its list does not confirm that, where MODEL was given all the same.
+
+    Waits while the endpoint loads its model.
+    """
+    try:
+        models = _list_when_loaded(base_url, settings.api_key)
+        return resolve(settings.model, models, shown(base_url)), None
+    except (ListError, ModelError) as error:
+        if settings.model is None:
+            raise
+        return settings.model, error
+
+
+def _list_when_loaded(base_url: str, api_key: str) -> tuple[str, ...]:
+    deadline = time.monotonic() + LOADING
+    with contextlib.ExitStack() as stack:
+        advance: Callable[[int], None] | None = None
+        while True:
+            try:
+                return list_models(base_url, api_key)
+            except LoadingError:
+                left = deadline - time.monotonic()
+                if left < 0:
+                    raise
+                advance = advance or stack.enter_context(bar("The endpoint loads its model", total=LOADING, unit="s"))
+                advance(int(LOADING - left))
+                time.sleep(0.5)
 
 
 def _on_this_machine(settings: Settings, port: int, *, fetch: bool) -> Connection:
@@ -205,16 +310,16 @@ def foundry_service() -> str | None:
     Its port changes at every start, so the `foundry` command is asked for it, where that is installed; then the port
     that courses and samples use is tried.
     """
-    candidates = [f"http://127.0.0.1:{foundry.PORT}/v1"]
+    found = list[str]()
     if command := shutil.which("foundry"):
-        try:
-            done = subprocess.run([command, "service", "status"], capture_output=True, timeout=5, check=False)
-            status = done.stdout.decode(errors="replace")
-        except (OSError, subprocess.TimeoutExpired):
-            status = ""
-        hosts = re.findall(r"http://(?:127\.0\.0\.1|localhost):\d+", status)
-        candidates = [normalize_base_url(host) for host in hosts] + candidates
-    for base_url in candidates:
+        for words in (["server", "status"], ["service", "status"]):  # the newer and the older command line
+            try:
+                done = subprocess.run([command, *words], capture_output=True, timeout=5, check=False)
+            except (OSError, subprocess.TimeoutExpired):
+                continue
+            hosts = re.findall(r"http://(?:127\.0\.0\.1|localhost):\d+", done.stdout.decode(errors="replace"))
+            found += [normalize_base_url(host) for host in hosts]
+    for base_url in dict.fromkeys([*found, f"http://127.0.0.1:{foundry.PORT}/v1"]):
         try:
             list_models(base_url)
         except EndpointError:

@@ -13,10 +13,16 @@ class End(StrEnum):
 
     FINISHED = "finished"  # by the model itself
     LENGTH = "length"  # by max_tokens or the context window
+    FILTERED = "filtered"  # by a content filter of the endpoint
+    DECLINED = "declined"  # by the model, in the API's field `refusal`
     STOPPED = "stopped"  # by us: Stop, a cancelled task, a loop that was left
-    DROPPED = "dropped"  # the connection broke, or the stream ended without [DONE]
+    DROPPED = "dropped"  # the connection broke, or the stream ended without saying that it is complete
     TIMED_OUT = "timed out"
     REFUSED = "refused"  # an error status, or an error inside a stream of status 200
+
+
+# The ends that the endpoint itself told: the answer is complete as far as there is one.
+COMPLETE = (End.FINISHED, End.LENGTH, End.FILTERED, End.DECLINED)
 
 
 @dataclass(frozen=True)
@@ -35,6 +41,11 @@ class Text(Event):
 @dataclass(frozen=True)
 class FirstToken(Text):
     """The first piece of the answer."""
+
+
+@dataclass(frozen=True)
+class Reasoning(Event):
+    """A piece of what a reasoning model writes before its answer; it is not part of the answer."""
 
 
 @dataclass(frozen=True)
@@ -63,7 +74,8 @@ class Failure(Event):
 class Trace:
     """When what came, in seconds of `time.perf_counter`; None where it did not come.
 
-    `chunks` has one stamp for each piece of text. `completion_tokens` is the endpoint's own count, if it gave one.
+    `chunks` has one stamp for each piece of text, `reasoning` one for each piece of reasoning. `completion_tokens` is
+    the endpoint's own count of both, if it gave one; `reasoning_tokens` is its count of the reasoning alone.
     """
 
     request: float = 0.0
@@ -74,6 +86,8 @@ class Trace:
     completion_tokens: int | None = None
     ended: End = End.STOPPED
     error: LabError | None = None
+    reasoning: list[float] = field(default_factory=list)
+    reasoning_tokens: int | None = None
 
     @property
     def first_text(self) -> float | None:
@@ -81,11 +95,25 @@ class Trace:
         return self.chunks[0] if self.chunks else None
 
     @property
+    def first_reasoning(self) -> float | None:
+        """When the first piece of reasoning came."""
+        return self.reasoning[0] if self.reasoning else None
+
+    @property
     def tokens(self) -> int:
-        """Tokens of the answer: the endpoint's count, else the number of chunks (see `counted`)."""
-        return len(self.chunks) if self.completion_tokens is None else self.completion_tokens
+        """Tokens of the text: the endpoint's count without its reasoning, else the number of chunks (see `counted`)."""
+        if self._text_tokens is None:
+            return len(self.chunks)
+        return self._text_tokens
 
     @property
     def counted(self) -> str:
-        """What `tokens` counts: "tokens", or "chunks" where the endpoint gave no usage."""
-        return "chunks" if self.completion_tokens is None else "tokens"
+        """What `tokens` counts: "tokens", or "chunks" where the endpoint did not count the text alone."""
+        return "chunks" if self._text_tokens is None else "tokens"
+
+    @property
+    def _text_tokens(self) -> int | None:
+        if self.completion_tokens is None or not self.reasoning:
+            return self.completion_tokens
+        # Some endpoints count the reasoning as 0, or do not count it apart: then nothing is known of the text alone.
+        return self.completion_tokens - self.reasoning_tokens if self.reasoning_tokens else None

@@ -2,78 +2,215 @@
 
 from __future__ import annotations
 
+import json
 import re
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from labkit.errors import EndpointError, LabError, ModelError, RequestError
+from labkit.listing import certificate, is_quota
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
     from types import TracebackType
 
+    from labkit.connection import Connection
 
-def explain(error: BaseException) -> LabError:
-    """The same failure as a LabError: what happened, and its fix. A LabError is returned unchanged.
+# Characters of an endpoint's own words in a message.
+WORDS = 200
+_CONTEXT = re.compile(
+    r"context[_ ](length|size|window)|maximum context|prompt is too long|too many (input )?tokens", re.IGNORECASE
+)
+_LOADING = re.compile(r"\bloading|warming up|is starting|not ready", re.IGNORECASE)
+_SECRET = re.compile(r"(?i)\b(?:bearer\s+|sk-|gsk_|hf_|api[-_ ]?key\s*[=:]\s*)[^\s\"',}]{4,}")
 
-    It knows how Foundry Local 2.2.1, llama.cpp and vLLM report a full context window and a model that is not loaded.
-    Any other error keeps its own first line.
+
+def explain(error: BaseException, connection: Connection | None = None) -> LabError:
+    """The same failure as a LabError: what happened in the endpoint's own words, and its fix.
+
+    With the `connection` that failed, the fix is the one for its source. A LabError is returned unchanged. A status
+    has one class in any case: 401 to 403, 405 and from 500 an EndpointError, 404 a ModelError where it is about a
+    model, any other a RequestError.
     """
     import openai
 
     if isinstance(error, LabError):
         return error
-    text = _message(error)
+    if isinstance(error, openai.APIStatusError):
+        return _Refusal(error.status_code, error.body, error.response.headers, _key(error), connection).explained()
     if isinstance(error, openai.APITimeoutError):
         return EndpointError("The endpoint did not answer in time", fix="ask again, or give it a longer time-out")
-    if isinstance(error, openai.APIConnectionError):
-        return EndpointError("The connection failed or broke off", fix="python lab.py serve, then connect() again")
-    if isinstance(error, openai.AuthenticationError):
-        return EndpointError("The endpoint refuses the key", fix="set API_KEY to the endpoint's key")
-    if known := _known(text):
-        return known
-    if isinstance(error, openai.NotFoundError):
-        return ModelError("The endpoint has no model of this name", fix="chat takes the full id: use lab.model")
-    if isinstance(error, openai.RateLimitError):
-        wait = error.response.headers.get("Retry-After")
-        fix = f"wait {wait} s and ask again" if wait else "wait a little and ask again"
-        return RequestError("The endpoint takes no more requests just now", fix=fix)
-    if isinstance(error, openai.BadRequestError):
-        return RequestError(f"The endpoint refuses the request ({text[:200]})", fix="change the value that it names")
-    if isinstance(error, openai.InternalServerError):
+    if wrong := certificate(error):
         return EndpointError(
-            "The endpoint failed inside", fix="ask again; if it happens again, restart python lab.py serve"
+            f"The endpoint's certificate is not trusted ({wrong})",
+            fix="set SSL_CERT_FILE to a file with the certificate of its issuer (PEM), then connect() again",
         )
-    return LabError(f"{type(error).__name__}: {text[:200]}")
+    if isinstance(error, openai.APIConnectionError):
+        return EndpointError("The connection failed or broke off", fix=f"{_start(connection)}, then connect() again")
+    if isinstance(error, openai.APIError):
+        return explain_body({"error": error.body or error.message}, connection)
+    if isinstance(error, RuntimeError) and "client has been closed" in str(error):
+        return EndpointError("This connection is closed", fix="connect() again")
+    return LabError(f"{type(error).__name__}: {_shorten(str(error))}")
 
 
-def explain_text(text: str) -> LabError:
-    """The LabError for an error event inside a stream, which has a text but no status."""
-    line = _first_line(text)
-    return _known(line) or EndpointError(f"The endpoint failed ({line[:200]})", fix="ask again")
+def explain_body(body: object, connection: Connection | None = None) -> LabError:
+    """The LabError for an error inside an answer of status 200, which has a body and no error status."""
+    inside = body.get("error", body) if isinstance(body, dict) else body
+    code = inside.get("code") or inside.get("status") if isinstance(inside, dict) else None
+    number = str(code)
+    status = int(number) if number.isdigit() and 400 <= int(number) <= 599 else 0
+    key = connection.api_key if connection else ""
+    return _Refusal(status, body, {}, key, connection).explained()
 
 
-def _known(text: str) -> LabError | None:
-    if "context length" in text or "context size" in text:
-        return RequestError(
-            "The messages and the answer do not fit into the context window", fix="send fewer or shorter messages"
+def is_loading(text: str) -> bool:
+    """Whether a body with status 503 says that a model is still being loaded."""
+    return bool(_LOADING.search(text))
+
+
+class _Refusal:
+    """A status and a body, of which an error is to be made."""
+
+    def __init__(
+        self, status: int, body: object, headers: Mapping[str, str], key: str, connection: Connection | None
+    ) -> None:
+        self.status = status
+        self.everything = body if isinstance(body, str) else json.dumps(body, default=str, ensure_ascii=False)
+        self.words = _shorten(next(_messages(body), ""), key)
+        self.headers = headers
+        self.connection = connection
+
+    def explained(self) -> LabError:
+        """The class, the sentence and the fix."""
+        if _CONTEXT.search(self.everything) and self.status not in (401, 402, 403, 429):
+            return self._error(
+                RequestError,
+                "The messages and the answer do not fit into the context window",
+                "send fewer or shorter messages",
+            )
+        if "not loaded" in self.everything:
+            return self._error(
+                ModelError,
+                "The model is listed but not loaded",
+                "python lab.py serve loads it, and so does model.load()",
+            )
+        if self.status == 429 or (self.status == 0 and is_quota(self.everything)):
+            return self._too_many()
+        if self.status == 404 and re.search(r"model|deployment", self.everything, re.IGNORECASE):
+            return self._error(
+                ModelError, "The endpoint has no model of this name", "chat takes the full id: use lab.model"
+            )
+        if self.status == 503 and is_loading(self.everything):
+            return self._error(EndpointError, "The model is still loading", "wait a little and ask again")
+        if known := _STATUSES.get(self.status):
+            return self._error(*known)
+        if self.status >= 500 or self.status == 0:
+            what = f"The endpoint failed with status {self.status}" if self.status else "The endpoint failed"
+            return self._error(EndpointError, what, self._again())
+        return self._error(
+            RequestError, f"The endpoint refuses the request with status {self.status}", "change what it names"
         )
-    if "not loaded" in text:
-        return ModelError(
-            "The model is listed but not loaded", fix="python lab.py serve loads it, and so does model.load()"
-        )
-    return None
+
+    def _too_many(self) -> LabError:
+        if is_quota(self.everything):
+            return self._error(
+                RequestError, "The quota of this key is used up", "look at plan and billing of the account"
+            )
+        wait = self.headers.get("Retry-After")
+        fix = f"wait {wait} s and ask again" if wait else "wait a little and ask again"
+        return self._error(RequestError, "The endpoint takes no more requests just now", fix)
+
+    def _error(self, kind: type[LabError], sentence: str, fix: str = "") -> LabError:
+        return kind(f"{sentence} ({self.words})" if self.words else sentence, fix=fix or self._again())
+
+    def _again(self) -> str:
+        from labkit.connection import Source
+
+        source = self.connection.source if self.connection else None
+        if source in (Source.SHARED, Source.SERVICE, Source.IN_PROCESS):
+            return "ask again; if it happens again, restart python lab.py serve"
+        if source in (Source.CLOUD, Source.BASE_URL):
+            return "ask again; if it happens again, look at the endpoint's own log or status page"
+        return "ask again; if it happens again, restart the endpoint"
 
 
-def _message(error: BaseException) -> str:
-    """The endpoint's own message, or else the client's."""
-    body = getattr(error, "body", None)
-    message = body.get("message") if isinstance(body, dict) else None
-    return _first_line(str(message or error))
+# Class, sentence and fix of a status; without a fix it is "ask again", in the words for the connection's source.
+_STATUSES: dict[int, tuple[type[LabError], str] | tuple[type[LabError], str, str]] = {
+    400: (RequestError, "The endpoint refuses the request", "change the value that it names"),
+    401: (EndpointError, "The endpoint refuses the key", "set API_KEY to the endpoint's key"),
+    402: (EndpointError, "The endpoint wants to be paid", "look at plan and billing of the account"),
+    403: (EndpointError, "The endpoint forbids this", "check that this key may use this model, and from this place"),
+    404: (EndpointError, "The endpoint has nothing at this path", "check the address; most end in /v1"),
+    405: (EndpointError, "The endpoint does not take this kind of request", "check the address; most end in /v1"),
+    407: (EndpointError, "A proxy refuses the request", "check HTTPS_PROXY with its user name and password"),
+    408: (EndpointError, "The endpoint did not get the request in time"),
+    409: (RequestError, "The endpoint is busy with the same thing", "ask again"),
+    413: (RequestError, "The request is too large for the endpoint", "send fewer or shorter messages"),
+    414: (RequestError, "The address of the request is too long for the endpoint", "check the address"),
+    415: (RequestError, "The endpoint does not take this kind of content", "check the address; most end in /v1"),
+    422: (RequestError, "The endpoint refuses the request", "change the value that it names"),
+    451: (EndpointError, "The endpoint may not answer this for legal reasons", "ask something else, or elsewhere"),
+    500: (EndpointError, "The endpoint failed inside"),
+    501: (EndpointError, "The endpoint cannot do this", "start it with this function, or use another endpoint"),
+    502: (EndpointError, "The server behind the endpoint does not answer"),
+    503: (EndpointError, "The endpoint is not available just now"),
+    504: (EndpointError, "The server behind the endpoint did not answer in time"),
+    529: (EndpointError, "The endpoint is overloaded", "wait a little and ask again"),
+}
 
 
-def _first_line(text: str) -> str:
-    """The first line, without the source position that 2.2.1 puts in front."""
+def _messages(body: object) -> Iterator[str]:
+    """The texts in an error's body, the most telling first; bodies come in many shapes."""
+    if isinstance(body, str):
+        text = body.strip()
+        if text.startswith(("{", "[")):
+            try:
+                yield from _messages(json.loads(text))
+            except ValueError:
+                yield text
+        elif not re.match(r"(?i)<!doctype|<html|<\?xml", text) and text:
+            yield text
+    elif isinstance(body, list):
+        for item in body:
+            yield from _messages(item)
+    elif isinstance(body, dict):
+        for name in (
+            "message",
+            "msg",
+            "detail",
+            "error",
+            "error_description",
+            "errors",
+            "title",
+            "reason",
+            "code",
+            "type",
+        ):
+            yield from _messages(body.get(name))
+
+
+def _key(error: Any) -> str:
+    """The key that was sent, which some endpoints repeat in their answer."""
+    return str(error.request.headers.get("Authorization", "")).removeprefix("Bearer ")
+
+
+def _shorten(text: str, key: str = "") -> str:
+    """The first line, without keys and without the source position that Foundry Local 2.2.1 puts in front."""
     line = (text.strip().splitlines() or [""])[0]
-    return re.sub(r"\S+\.cc:\d+ [^)]*\) ", "", line)
+    line = re.sub(r"\S+\.cc:\d+ [^)]*\) ", "", line)
+    if len(key) > 3 and key != "not-needed":
+        line = line.replace(key, "[key]")
+    line = _SECRET.sub("[key]", line).strip().rstrip(".")
+    return line if len(line) <= WORDS else line[: WORDS - 3] + "..."
+
+
+def _start(connection: Connection | None) -> str:
+    """How to bring back an endpoint that does not answer."""
+    from labkit.connection import Source
+
+    if connection and connection.source in (Source.CLOUD, Source.BASE_URL):
+        return "check the address, and that the endpoint runs"
+    return "python lab.py serve"
 
 
 class expect:  # noqa: N801 - reads as a word in `with expect(...)`

@@ -58,8 +58,9 @@ class History:
             head = 1 if first and self.messages[0]["role"] == "system" else 0
             others = sum(self.sizes[:head]) + sum(self.sizes[first + head : -1])
             self.sizes[-1] = max(self.sizes[-1], counted - others)
-        tokens = answer.trace.completion_tokens
-        self.add("assistant", answer.text, None if tokens is None else tokens + MARKERS)
+        trace = answer.trace
+        # The reasoning is not sent back, so it does not count.
+        self.add("assistant", answer.text, trace.tokens + MARKERS if trace.counted == "tokens" else None)
 
 
 def estimate(text: str) -> int:

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from labkit.errors import LabError
-from labkit.events import End
+from labkit.events import COMPLETE
 from labkit.streaming import stream
 
 if TYPE_CHECKING:
@@ -22,12 +22,15 @@ if TYPE_CHECKING:
     from labkit.events import Trace
     from labkit.streaming import Message
 
-DONE = (End.FINISHED, End.LENGTH)
-
 
 def ttft(trace: Trace) -> float | None:
     """Time to first token: first non-empty text minus request. Source: vLLM, AIPerf."""
     return None if trace.first_text is None else trace.first_text - trace.request
+
+
+def time_to_reasoning(trace: Trace) -> float | None:
+    """First piece of reasoning minus request; None for an answer without reasoning. TTFT is then the later one."""
+    return None if trace.first_reasoning is None else trace.first_reasoning - trace.request
 
 
 def e2e(trace: Trace) -> float | None:
@@ -90,7 +93,7 @@ class SLO:
     def met(self, trace: Trace) -> bool:
         """Whether the answer is complete and met both limits."""
         first, between = ttft(trace), gaps(trace)
-        if trace.ended not in DONE or first is None:
+        if trace.ended not in COMPLETE or first is None:
             return False
         return first <= self.ttft and (not between or percentile(between, 99) <= self.itl)
 
@@ -107,7 +110,7 @@ class Run:
     @property
     def done(self) -> list[Trace]:
         """The complete answers."""
-        return [trace for trace in self.traces if trace.ended in DONE]
+        return [trace for trace in self.traces if trace.ended in COMPLETE]
 
     @property
     def tokens_per_second(self) -> float:
@@ -145,7 +148,8 @@ async def measure(
     """Ask `n` times, `concurrency` at once, taking the prompts in turn; `options` go to the endpoint.
 
     `warmup` requests are sent first and kept apart. An answer that fails is a trace like the others, with its
-    `ended` and `error`. `say(done, n)` reports progress. Raises ValueError for counts that make no sense.
+    `ended` and `error`; where all `n` fail, the first one's LabError is raised. `say(done, n)` reports progress.
+    Raises ValueError for counts that make no sense.
     """
     if n < 1 or concurrency < 1 or warmup < 0 or not prompts:
         raise ValueError("measure needs at least one prompt, n and concurrency of at least 1, and warmup of at least 0")
@@ -164,7 +168,10 @@ async def measure(
         for _ in range(min(concurrency, n)):
             group.create_task(worker())
     seconds = time.perf_counter() - start
-    return Run([work.traces[index] for index in range(n)], warm, concurrency, seconds)
+    run = Run([work.traces[index] for index in range(n)], warm, concurrency, seconds)
+    if all(trace.error for trace in run.traces) and (error := run.traces[0].error):
+        raise error
+    return run
 
 
 async def _one(connection: Connection, prompt: str | Sequence[Message], options: dict[str, Any]) -> Trace:

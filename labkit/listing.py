@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import difflib
+import fnmatch
 import ipaddress
 import json
+import os
 import re
+import ssl
 import threading
 import time
 from concurrent.futures import Future
@@ -14,16 +18,20 @@ from typing import TYPE_CHECKING, Any
 import httpx2
 
 from labkit._smollm.layout import EMBEDDED
-from labkit.errors import EndpointError, ModelError
+from labkit.errors import EndpointError, ListError, LoadingError, ModelError
 from labkit.settings import PREFERRED, named_network_errors
 
 if TYPE_CHECKING:
-    import ssl
     from collections.abc import Iterable
 
 # How long the list of models may take, in all.
 SECONDS = 2.0
+# Names in a message.
+NAMES = 10
 # Foundry Local's ids end in the kind of build: phi-4-mini-instruct-generic-cpu:5.
+_QUOTA = re.compile(
+    r"insufficient[_ ]?(quota|balance|funds|credit)|exceeded your current quota|billing|out of credit", re.IGNORECASE
+)
 _DEVICE = re.compile(r"-(generic|cuda|trtrtx|tensorrt|openvino|qnn|vitis|webgpu|directml)-(cpu|gpu|npu)$")
 
 
@@ -47,16 +55,22 @@ def shown(base_url: str) -> str:
 def list_models(base_url: str, api_key: str = "not-needed", *, seconds: float = SECONDS) -> tuple[str, ...]:
     """The ids that an endpoint lists (`GET /v1/models`), within about `seconds`.
 
-    Raises EndpointError, SettingsError.
+    Raises EndpointError where nothing answers or the key is refused, ListError for every other answer that is no
+    list, LoadingError while a model is being loaded, SettingsError.
     """
     try:
         status, body = _get(base_url, api_key, seconds)
     except (httpx2.TimeoutException, TimeoutError) as error:
-        raise EndpointError(
+        raise ListError(
             f"The endpoint {shown(base_url)} does not answer in time",
             fix="check that it still runs, or start it again (python lab.py serve)",
         ) from error
     except (httpx2.ConnectError, httpx2.InvalidURL, httpx2.UnsupportedProtocol) as error:
+        if wrong := certificate(error):
+            raise EndpointError(
+                f"The certificate of {shown(base_url)} is not trusted ({wrong})",
+                fix="set SSL_CERT_FILE to a file with the certificate of its issuer (PEM)",
+            ) from error
         raise EndpointError(
             f"Nothing listens on {shown(base_url)}",
             fix="python lab.py serve, then use the address that it prints",
@@ -70,35 +84,79 @@ def list_models(base_url: str, api_key: str = "not-needed", *, seconds: float = 
         raise _no_api(base_url) from error
     if status == 401:
         raise EndpointError(f"The endpoint {shown(base_url)} refuses the key", fix="set API_KEY to the endpoint's key")
+    if status == 503 and b"oading" in body:
+        raise LoadingError(
+            f"The endpoint {shown(base_url)} is still loading its model", fix="wait a little and connect() again"
+        )
     if status != 200:
-        raise EndpointError(
+        raise ListError(
             f"The server at {shown(base_url)} answers {status} instead of a list of models",
             fix="check the address and its path; most end in /v1",
         )
     try:
-        ids = [model["id"] for model in json.loads(body)["data"]]
+        return _ids(json.loads(body))
     except (ValueError, TypeError, KeyError) as error:
         raise _no_api(base_url) from error
-    if not all(isinstance(name, str) for name in ids):
-        raise _no_api(base_url)
-    return tuple(ids)
+
+
+def _ids(body: Any) -> tuple[str, ...]:
+    """The ids in a list of models: OpenAI's `{"data": [{"id": ...}]}`, a bare list, Ollama's `{"models": ...}`."""
+    if isinstance(body, dict):
+        body = (body["data"] if "data" in body else body["models"]) or []
+    if not isinstance(body, list):
+        raise TypeError("the models are in a list")
+    found = []
+    for model in body:
+        name = model if isinstance(model, str) else _first(model, "id", "name", "model")
+        if not isinstance(name, str):
+            raise TypeError("an id is a text")
+        found.append(name)
+    return tuple(found)
+
+
+def _first(model: Any, *names: str) -> Any:
+    return next((model[name] for name in names if name in model), None)
+
+
+def certificate(error: BaseException | None) -> str:
+    """What is wrong with a certificate, where that is the cause of an error; otherwise nothing."""
+    while error is not None:
+        if isinstance(error, ssl.SSLCertVerificationError):
+            return error.verify_message or "it cannot be verified"
+        if "CERTIFICATE_VERIFY_FAILED" in str(error):
+            return "it cannot be verified"
+        error = error.__cause__ or error.__context__
+    return ""
+
+
+def is_quota(text: str) -> bool:
+    """Whether a body with status 429 says that a quota is used up, which no waiting will change."""
+    return bool(_QUOTA.search(text))
+
+
+def transport(base_url: str) -> dict[str, Any]:
+    """Arguments of an HTTP client for an address: on loopback no proxy, but the certificates of SSL_CERT_FILE.
+
+    Raises SettingsError where those cannot be read.
+    """
+    loopback = is_loopback(base_url)
+    names = () if loopback and base_url.startswith("http:") else ("SSL_CERT_FILE", "SSL_CERT_DIR")
+    return {"trust_env": not loopback, "verify": _certificates(*(os.environ.get(name, "") for name in names))}
 
 
 @cache
-def _certificates(*, trust_env: bool) -> ssl.SSLContext:
+def _certificates(*variables: str) -> ssl.SSLContext:
     """The TLS context, which httpx2 wants for plain http too; made once, since it reads all root certificates."""
-    return httpx2.create_ssl_context(trust_env=trust_env)
+    with named_network_errors():
+        return httpx2.create_ssl_context(trust_env=bool(variables))
 
 
 def _get(base_url: str, api_key: str, seconds: float) -> tuple[int, bytes]:
     """Status and body of the list, within `seconds` in all, however slowly the server sends."""
-    trust_env = not is_loopback(base_url)
+    options = transport(base_url)
     with named_network_errors():
         client = httpx2.Client(
-            timeout=httpx2.Timeout(seconds, connect=min(seconds, 0.5)),
-            trust_env=trust_env,
-            verify=_certificates(trust_env=trust_env),
-            follow_redirects=True,
+            timeout=httpx2.Timeout(seconds, connect=min(seconds, 0.5)), follow_redirects=True, **options
         )
     answer: Future[tuple[int, bytes]] = Future()
 
@@ -128,10 +186,17 @@ def _read(client: httpx2.Client, base_url: str, api_key: str, seconds: float) ->
 
 
 def _no_api(base_url: str) -> EndpointError:
-    return EndpointError(
+    return ListError(
         f"The server at {shown(base_url)} answers, but not as an OpenAI-compatible API does",
         fix="check the address; something else may use this port",
     )
+
+
+def some(names: Iterable[str]) -> str:
+    """Names for a message, at most ten of them."""
+    every = list(names)
+    more = f" and {len(every) - NAMES} more" if len(every) > NAMES else ""
+    return (", ".join(every[:NAMES]) or "none") + more
 
 
 def resolve(wanted: str | None, listed: Iterable[str], where: str) -> str:
@@ -144,7 +209,6 @@ def resolve(wanted: str | None, listed: Iterable[str], where: str) -> str:
         resolve("phi-4-mini", ["Phi-4-mini-instruct-generic-cpu:5"], where)  # that id
     """
     ids = sorted(listed, key=_by_name_newest_first)
-    names = ", ".join(ids) or "none"
     if wanted is None:
         preferred = [model for alias in (PREFERRED, EMBEDDED.alias) for model in ids if _is(alias, model)]
         if preferred or len(ids) == 1:
@@ -152,15 +216,22 @@ def resolve(wanted: str | None, listed: Iterable[str], where: str) -> str:
         if not ids:
             raise ModelError(f"The endpoint {where} lists no model", fix="load a model there, or give another address")
         raise ModelError(
-            f"The endpoint {where} lists {len(ids)} models and none was chosen: {names}",
+            f"The endpoint {where} lists {len(ids)} models and none was chosen: {some(ids)}",
             fix="set MODEL to one of them; where code gives base_url, MODEL is not read: give connect(model=...) too",
         )
     for model in sorted(ids, key=lambda model: model != wanted):
         if wanted.lower() == model.lower() or _is(wanted, model):
             return model
+    if any("*" in model and fnmatch.fnmatch(wanted, model) for model in ids):  # LiteLLM: openai/*
+        return wanted
+    if wanted.rpartition(":")[0] in ids:  # OpenRouter: a variant of a model that is listed, such as :online
+        return wanted
+    forms = {form: model for model in reversed(ids) for form in (model.lower(), *_forms(model))}
+    near = difflib.get_close_matches(wanted.lower(), forms, n=1)
+    meant = f"did you mean {forms[near[0]]}? Otherwise " if near else ""
     raise ModelError(
-        f"The endpoint {where} has no model {wanted!r} (it lists: {names})",
-        fix="choose a model that is listed (MODEL, or connect(model=...)), or load this one there",
+        f"The endpoint {where} has no model {wanted!r} (it lists: {some(ids)})",
+        fix=f"{meant}choose a model that is listed (MODEL, or connect(model=...)), or load this one there",
     )
 
 
@@ -176,6 +247,12 @@ def _by_name_newest_first(model: str) -> Any:
 
 
 def _is(wanted: str, model: str) -> bool:
+    return wanted.lower() in _forms(model)
+
+
+def _forms(model: str) -> tuple[str, ...]:
+    """What an id may be called: without its version or Ollama's `:latest`, its device, and "-instruct"."""
     name, _ = _parts(model)
+    name = name.removesuffix(":latest")
     plain = _DEVICE.sub("", name)
-    return wanted.lower() in (name, plain, plain.removesuffix("-instruct"))
+    return name, plain, plain.removesuffix("-instruct")

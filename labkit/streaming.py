@@ -1,37 +1,45 @@
 """stream(): one answer as typed events, closed at the endpoint in every case, with a record of the times.
 
-The wire format is that of the OpenAI API: server-sent events (WHATWG HTML, section 9.2), each `data:` a chunk as
-JSON, the last one `[DONE]`. Chunks are read as plain dictionaries, so that a dialect with more fields, or fewer,
-is read in the same way.
+The wire format is that of the OpenAI API: server-sent events (WHATWG HTML, section 9.2), each a chunk as JSON, the
+last one `[DONE]`. Chunks are read as plain dictionaries, so that a dialect with more fields, or fewer, is read in the
+same way.
 """
 
 from __future__ import annotations
 
 import asyncio
+import codecs
 import json
 import logging
 import re
 import time
 import weakref
-from contextlib import aclosing, contextmanager, suppress
-from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
+from contextlib import AsyncExitStack, ExitStack, aclosing, contextmanager, suppress
+from typing import TYPE_CHECKING, Any, NoReturn, Protocol, TypeVar, cast, runtime_checkable
 
 import httpx2
 import openai
+from openai._streaming import SSEDecoder  # public only as a part of openai's own loop, which hides [DONE]
 
 from labkit.connection import TIMEOUT
-from labkit.errors import EndpointError, LabError, StreamError
-from labkit.events import End, Failure, Finish, FirstToken, Text, Trace, Usage
-from labkit.explain import explain, explain_text
+from labkit.dialects import ThinkTags, end_of, pieces
+from labkit.errors import EndpointError, LabError, StreamError, UsageError
+from labkit.events import End, Failure, Finish, FirstToken, Reasoning, Text, Trace, Usage
+from labkit.explain import explain, explain_body
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Mapping, Sequence
+    from collections.abc import AsyncGenerator, AsyncIterator, Iterable, Iterator, Mapping, Sequence
+
+    from openai._response import AsyncAPIResponse
+    from openai._streaming import ServerSentEvent
 
     from labkit.connection import Connection
+    from labkit.dialects import Piece
     from labkit.events import Event
 
     Message = Mapping[str, Any]
 
+T = TypeVar("T")
 
 # For observers: each answer that ends is a log record at level INFO with the attributes `connection` and `trace`. It
 # never contains the text of a message. Example: logging.getLogger("labkit.answers").addHandler(handler).
@@ -40,50 +48,81 @@ ANSWERS = logging.getLogger("labkit.answers")
 SILENCE = 120.0
 # Seconds that a body may take to end after [DONE]; after that its connection is not used again.
 REST = 0.1
-_LINE_END = re.compile(rb"\r\n|\n|\r")
+_DONE_LINE = re.compile(rb"(?:^|[\r\n])data: ?\[DONE\][ \r\n]*$")
 
 
-class _Lines:
-    """Cuts bytes into lines at CR, LF and CRLF, and nowhere else: U+2028 may be a part of the JSON.
+class _Body:
+    """The bytes of one response, made ready for the decoder of server-sent events.
 
-    Source: WHATWG HTML, section 9.2.5. A first byte-order mark is left out.
+    The text is UTF-8 in any case, whatever the header says, without a byte-order mark. Raises TimeoutError where
+    bytes come but no event: Foundry Local sends comments while it is silent, which keep the transport's own time-out
+    from ever firing.
     """
 
-    def __init__(self) -> None:
-        self._rest = b""
+    def __init__(self, silence: float) -> None:
+        self.silence = silence
+        self.last_event = 0.0
+        self._utf8 = codecs.getincrementaldecoder("utf-8-sig")("replace")
         self._begun = False
+        self._whole: bytearray | None = None
+        self._tail = b""
 
-    def feed(self, data: bytes) -> list[str]:
-        """The lines that are complete now, without their ends; `b""` means the end of the body."""
-        self._rest += data
-        if not self._begun and len(self._rest) >= 3:
-            self._begun, self._rest = True, self._rest.removeprefix(b"\xef\xbb\xbf")
-        # A CR at the end may be the first half of a CRLF.
-        held = b"\r" if data and self._rest.endswith(b"\r") else b""
-        *lines, rest = _LINE_END.split(self._rest.removesuffix(held) if held else self._rest)
-        self._rest = rest + held
-        if not data:
-            lines, self._rest = [*lines, rest, b""], b""
-        return [line.decode("utf-8", "replace") for line in lines]
+    def feed(self, data: bytes) -> bytes:
+        """The same bytes as clean UTF-8."""
+        if time.perf_counter() - self.last_event > self.silence:
+            raise TimeoutError
+        clean = self._utf8.decode(data).encode()
+        if not self._begun and (start := clean.lstrip()):
+            self._begun = True
+            if start.startswith(b"<"):
+                raise StreamError(
+                    "The endpoint sent a web page instead of an answer",
+                    fix="check the address, and whether a proxy or a gateway answers in its place",
+                )
+            if start.startswith((b"{", b"[")):  # no stream, although one was asked for
+                self._whole = bytearray()
+        if self._whole is not None:
+            self._whole += clean
+            return b""
+        self._tail = (self._tail + clean)[-32:]
+        # Some servers leave out the blank line that ends the last event, and keep the connection open.
+        return clean + b"\n\n" if _DONE_LINE.search(self._tail) else clean
+
+    def end(self) -> bytes:
+        """What ends an event that the server left open; an answer in one piece as a stream of one event."""
+        if self._whole is not None:
+            line = self._whole.translate(bytes.maketrans(b"\r\n", b"  "))
+            return b"data: " + line + b"\n\ndata: [DONE]\n\n"
+        return self._utf8.decode(b"", final=True).encode() + b"\n\n"
+
+    def read(self, body: Iterator[bytes]) -> Iterator[bytes]:
+        for data in body:
+            yield self.feed(data)
+        yield self.end()
+
+    async def aread(self, body: AsyncIterator[bytes]) -> AsyncGenerator[bytes]:
+        async for data in body:
+            yield self.feed(data)
+        yield self.end()
 
 
 class _Reader:
-    """Turns the bytes of one response into events, and keeps the trace and the text."""
+    """Turns the chunks of one response into events, and keeps the trace and the text."""
 
     def __init__(self, connection: Connection, silence: float) -> None:
         self.connection = connection
-        self.silence = silence
-        self.last_event = 0.0
+        self.body = _Body(silence)
         self.trace = Trace()
-        self.lines = _Lines()
-        self.data: list[str] = []
+        self.tags = ThinkTags()
         self.parts: list[str] = []
+        self.thoughts: list[str] = []
+        self.declined = False
         self.done = False
         self.finish = ""
 
     def start(self) -> None:
         """Note the time of the request."""
-        self.trace.request = self.last_event = time.perf_counter()
+        self.trace.request = self.body.last_event = time.perf_counter()
 
     def headers(self) -> None:
         """Note the time of the status and headers."""
@@ -93,70 +132,79 @@ class _Reader:
         """Seconds since the request."""
         return time.perf_counter() - self.trace.request
 
-    def read(self, data: bytes) -> Iterator[Event]:
-        """The events in a piece of the body, which may begin and end anywhere. `b""` means the end of the body."""
-        for line in self.lines.feed(data):
-            if self.done:  # ignore everything after [DONE]
-                return
-            if line.startswith("data:"):
-                self.data.append(line[5:].removeprefix(" "))
-            elif line:  # a comment, or a field that this API does not use
-                self._check_silence()
-            # A blank line ends an event; some servers leave it out after the last one.
-            if self.data and (not line or self.data == ["[DONE]"]):
-                event, self.data = "\n".join(self.data), []
-                yield from self._read_event(event)
-
-    def _check_silence(self) -> None:
-        """Raise TimeoutError where no event has come for too long.
-
-        Foundry Local sends comments while it is silent, which keep the transport's own time-out from ever firing.
-        """
-        if time.perf_counter() - self.last_event > self.silence:
-            raise TimeoutError
-
-    def _read_event(self, data: str) -> Iterator[Event]:
-        if not data.strip():  # a keep-alive of some gateways
-            return self._check_silence()
-        self.last_event = time.perf_counter()
-        if data.strip() == "[DONE]":
+    def read(self, event: ServerSentEvent) -> Iterator[Event]:
+        """The events in one event of the server."""
+        data = event.data.strip()
+        if not data:  # a keep-alive of some gateways
+            return
+        self.body.last_event = time.perf_counter()
+        if data == "[DONE]":
             self.done = True
-            return None
-        chunk = json.loads(data)
-        if error := chunk.get("error"):
-            raise _error_event(error)
+            yield from self._show(self.tags.end())
+            return
+        yield from self._read_chunk(json.loads(data), failed=event.event == "error")
+        self.body.last_event = time.perf_counter()  # the consumer's time is not the endpoint's silence
+
+    def _read_chunk(self, chunk: Any, *, failed: bool) -> Iterator[Event]:
+        if not isinstance(chunk, dict):
+            raise StreamError("The endpoint sent JSON that is not a part of an answer", fix="check the address")
+        if failed or chunk.get("error") or chunk.get("object") == "error":
+            raise explain_body(chunk, self.connection)
         for choice in chunk.get("choices") or ():
-            if text := (choice.get("delta") or {}).get("content"):
-                kind = Text if self.parts else FirstToken
-                self.parts.append(text)
-                self.trace.chunks.append(time.perf_counter())
-                yield kind(self.elapsed(), text)
-                self.last_event = time.perf_counter()  # the consumer's time is not the endpoint's silence
+            if choice.get("index"):  # a second answer beside the first, which was asked for with `n`
+                continue
+            delta = choice.get("delta") or choice.get("message") or {}
+            for piece in pieces(delta):
+                yield from self._show([piece] if piece.reasoning else self.tags.feed(piece.text))
+            if refusal := delta.get("refusal"):
+                self.declined = True
+                yield self._text(refusal)
             if reason := choice.get("finish_reason"):
-                self.finish = reason
+                self.finish = str(reason)
+                yield from self._show(self.tags.end())
         if usage := chunk.get("usage"):
+            details = usage.get("completion_tokens_details") or {}
             self.trace.prompt_tokens = usage.get("prompt_tokens")
             self.trace.completion_tokens = usage.get("completion_tokens")
+            self.trace.reasoning_tokens = details.get("reasoning_tokens")
             yield Usage(self.elapsed(), "", usage.get("prompt_tokens") or 0, usage.get("completion_tokens") or 0)
-            self.last_event = time.perf_counter()
+
+    def _show(self, found: Iterable[Piece]) -> Iterator[Event]:
+        for piece in found:
+            if piece.reasoning:
+                self.thoughts.append(piece.text)
+                self.trace.reasoning.append(time.perf_counter())
+                yield Reasoning(self.elapsed(), piece.text)
+            else:
+                yield self._text(piece.text)
+
+    def _text(self, text: str) -> Text:
+        kind = Text if self.parts else FirstToken
+        self.parts.append(text)
+        self.trace.chunks.append(time.perf_counter())
+        return kind(self.elapsed(), text)
 
     def finished(self) -> Finish:
         """The last event of a stream that was read to its end. Raises StreamError if it ended too early."""
-        if not (self.done and self.finish):
-            missing = "[DONE]" if self.finish else "a reason for its end"
-            raise StreamError(f"The answer broke off: the stream ended without {missing}", fix="ask again")
-        self.trace.ended = End.LENGTH if self.finish == "length" else End.FINISHED
-        return Finish(self.elapsed(), "", self.finish)
+        if not self.complete:
+            raise StreamError(
+                "The answer broke off: the stream ended without saying that it is complete", fix="ask again"
+            )
+        if self.finish.lower() in {"error", "failed"}:
+            raise StreamError("The endpoint failed in the middle of the answer", fix="ask again")
+        self.trace.ended = End.DECLINED if self.declined else end_of(self.finish)
+        return Finish(self.elapsed(), "", self.finish or "stop")
+
+    @property
+    def complete(self) -> bool:
+        """Whether the endpoint said that the answer is complete; some servers say it in one way, some in the other."""
+        return self.done or bool(self.finish)
 
     @contextmanager
     def watch(self) -> Iterator[None]:
         """Note how the stream ended; translate errors of the client into labkit's."""
         try:
             yield
-        except (GeneratorExit, asyncio.CancelledError, KeyboardInterrupt):
-            if not (self.done and self.finish):  # otherwise it was complete, and `finished` has noted how it ended
-                self.trace.ended = End.STOPPED
-            raise
         except Exception as error:
             self.trace.error, self.trace.ended = self._translate(error)
             raise self.trace.error from error
@@ -166,6 +214,10 @@ class _Reader:
 
     def _translate(self, error: Exception) -> tuple[LabError, End]:
         """The same error as a LabError, and how the answer ended."""
+        if isinstance(error, StreamError):
+            return error, End.DROPPED
+        if isinstance(error, openai.APIStatusError | LabError):
+            return explain(error, self.connection), End.REFUSED
         if isinstance(error.__cause__, httpx2.ConnectTimeout):
             fix = "see whether it still runs, and check its address"
             return EndpointError("The endpoint cannot be reached", fix=fix), End.TIMED_OUT
@@ -173,11 +225,11 @@ class _Reader:
             return StreamError("The endpoint fell silent", fix="ask again, or give it more time"), End.TIMED_OUT
         if isinstance(error, httpx2.TransportError):
             return StreamError("The connection broke off in the middle of the answer", fix="ask again"), End.DROPPED
-        if isinstance(error, StreamError):
-            return error, End.DROPPED
         if isinstance(error, ValueError):
             return StreamError("The endpoint sent something that is not JSON", fix="check the address"), End.DROPPED
-        return explain(error), End.REFUSED
+        if isinstance(error, TypeError | AttributeError):
+            return StreamError("The endpoint sent JSON of another form", fix="check the address"), End.DROPPED
+        return explain(error, self.connection), End.REFUSED
 
 
 @runtime_checkable
@@ -214,6 +266,11 @@ class Answer:
         return "".join(self._reader.parts)
 
     @property
+    def reasoning(self) -> str:
+        """What a reasoning model wrote before its answer, so far; it belongs neither into a history nor an export."""
+        return "".join(self._reader.thoughts)
+
+    @property
     def trace(self) -> Trace:
         """The times of the request, the headers and each chunk."""
         return self._reader.trace
@@ -230,31 +287,51 @@ class Answer:
 
     async def _read(self) -> AsyncGenerator[Event]:
         reader = self._reader
-        create = self._connection.async_client.chat.completions.with_streaming_response.create
         reader.start()
         try:
             with reader.watch():
-                async with create(**_with_timeout(self._request)) as response:
+                async with AsyncExitStack() as stack:
+                    response = await self._response(stack)
                     reader.headers()
-                    async with aclosing(response.iter_bytes()) as body:
-                        async for data in body:
-                            for event in reader.read(data):
-                                yield event
-                            if reader.done:
-                                break
-                        for event in reader.read(b""):
-                            yield event
-                        yield reader.finished()
-                        await _drain(body)
+                    body = await stack.enter_async_context(_closing(response.iter_bytes()))
+                    clean = await stack.enter_async_context(_closing(reader.body.aread(body)))
+                    events = await stack.enter_async_context(_closing(SSEDecoder().aiter_bytes(clean)))
+                    async for event in events:
+                        for each in reader.read(event):
+                            yield each
+                        if reader.done:
+                            break
+                    yield reader.finished()
+                    await _drain(body)
         except LabError as error:
             yield Failure(reader.elapsed(), "", error)
             raise
+
+    async def _response(self, stack: AsyncExitStack) -> AsyncAPIResponse[Any]:
+        """The response to the request, in the endpoint's dialect; it is closed with the stack."""
+        connection, request = self._connection, _with_timeout(self._request)
+        create = connection.async_client.chat.completions.with_streaming_response.create
+        while True:
+            sent = connection.dialect.translate(request)
+            try:
+                return await stack.enter_async_context(create(**sent))
+            except openai.APIStatusError as error:
+                if not connection.dialect.learn(sent, error.status_code, error.response.text):
+                    raise
 
     async def aclose(self) -> None:
         """Close the stream at the endpoint; does nothing if it has ended or was never started."""
         events = self._events() if self._events else None
         if events is not None:
             await events.aclose()
+
+    def __iter__(self) -> NoReturn:
+        raise UsageError(
+            "An answer comes over time, so a plain `for` cannot read it", fix="write `async for event in answer:`"
+        )
+
+    def __await__(self) -> NoReturn:
+        raise UsageError("stream() is not awaited", fix="write `async for event in stream(...):`")
 
     async def __aenter__(self) -> Answer:
         self._in_block = True
@@ -280,22 +357,34 @@ def stream(connection: Connection | Streams, messages: str | Sequence[Message], 
 
 def stream_sync(connection: Connection, messages: str | Sequence[Message], **options: Any) -> Iterator[Event]:
     """`stream` for plain scripts: a generator of the same events, which closes the stream when you leave the loop."""
-    request = _request(connection, messages, options)
+    request = _with_timeout(_request(connection, messages, options))
     reader = _Reader(connection, _silence(request))
     create = connection.client.chat.completions.with_streaming_response.create
     reader.start()
     try:
-        with reader.watch(), create(**_with_timeout(request)) as response:
+        with reader.watch(), ExitStack() as stack:
+            while True:
+                sent = connection.dialect.translate(request)
+                try:
+                    response = stack.enter_context(create(**sent))
+                    break
+                except openai.APIStatusError as error:
+                    if not connection.dialect.learn(sent, error.status_code, error.response.text):
+                        raise
             reader.headers()
-            for data in response.iter_bytes():
-                yield from reader.read(data)
+            for event in SSEDecoder().iter_bytes(reader.body.read(response.iter_bytes())):
+                yield from reader.read(event)
                 if reader.done:
                     break
-            yield from reader.read(b"")
             yield reader.finished()
     except LabError as error:
         yield Failure(reader.elapsed(), "", error)
         raise
+
+
+def _closing(generator: AsyncIterator[T]) -> aclosing[AsyncGenerator[T]]:
+    """Close an async generator of openai's at the end of a block; there it is typed as an iterator."""
+    return aclosing(cast("AsyncGenerator[T]", generator))
 
 
 async def _drain(body: AsyncIterator[bytes]) -> None:
@@ -324,9 +413,3 @@ def _with_timeout(request: dict[str, Any]) -> dict[str, Any]:
     if not isinstance(timeout, int | float):
         return request
     return request | {"timeout": openai.Timeout(timeout, connect=min(timeout, TIMEOUT.connect or timeout))}
-
-
-def _error_event(error: Any) -> LabError:
-    """An error event inside a stream that began with status 200, as Foundry Local sends it for overflow."""
-    message = error.get("message") if isinstance(error, dict) else None
-    return explain_text(str(message or error))

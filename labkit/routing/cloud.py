@@ -24,8 +24,11 @@ class Price:
     answer: float
 
     def of(self, trace: Trace) -> float:
-        """Dollars for one answer, by the endpoint's count of tokens; chunks where it gave none."""
-        return (self.prompt * (trace.prompt_tokens or 0) + self.answer * trace.tokens) / 1e6
+        """Dollars for one answer, by the endpoint's count of tokens with its reasoning; chunks where it gave none."""
+        answered = trace.completion_tokens
+        if answered is None:
+            answered = len(trace.chunks) + len(trace.reasoning)
+        return (self.prompt * (trace.prompt_tokens or 0) + self.answer * answered) / 1e6
 
 
 def _nothing() -> None:

@@ -20,6 +20,7 @@ import openai
 
 from labkit.errors import EndpointError
 from labkit.events import End
+from labkit.listing import is_quota
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -40,13 +41,16 @@ def advise(error: LabError, ended: End) -> RetryAdvice:
     """What one failed attempt means.
 
     Too many requests (429), a fault inside (5xx) and a broken connection may pass; a time-out has cost long enough
-    already; a wrong key or model stays wrong; a request that is refused for itself does not count.
+    already; a wrong key or model stays wrong, and a used-up quota used up; a request that is refused for itself does
+    not count.
     """
     cause = error.__cause__
     if ended is End.TIMED_OUT:
         return RetryAdvice(again=False, counts=True)
     if ended is End.DROPPED:
         return RetryAdvice(again=True, counts=True)
+    if isinstance(cause, openai.RateLimitError) and is_quota(cause.response.text):
+        return RetryAdvice(again=False, counts=True)
     if isinstance(cause, openai.RateLimitError):
         return RetryAdvice(again=True, counts=True, wait=retry_after(cause.response.headers.get("Retry-After")))
     if isinstance(cause, openai.APITimeoutError | openai.AuthenticationError | openai.PermissionDeniedError):
