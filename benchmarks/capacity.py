@@ -25,9 +25,9 @@ from coursekit.figures import capacity
 from foundry_mock import Behaviour, MockEndpoint
 from labkit.connection import Connection, Source
 from labkit.latency import e2e, percentile, ttft
+from labkit.notebook import Table
 from labkit.plots.picture import machine
 from labkit.streaming import stream
-from labkit.tables import Table
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -26,9 +26,9 @@ from coursekit.chainlit_client import Page, PageError, open_page
 from foundry_mock import Behaviour, MockEndpoint
 from labkit.connection import Connection, Source
 from labkit.latency import percentile, ttft
+from labkit.notebook import Table
 from labkit.plots.picture import machine
 from labkit.streaming import stream
-from labkit.tables import Table
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable

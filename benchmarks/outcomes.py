@@ -23,12 +23,12 @@ from coursekit.routing_data.graders import grade
 from labkit.connection import Connection, Source, connect
 from labkit.errors import LabError, SettingsError, StreamError
 from labkit.files import write_atomically
+from labkit.notebook import Table
 from labkit.plots import machine
 from labkit.routing.cloud import cloud
 from labkit.routing.evaluation import wilson
 from labkit.settings import Settings
 from labkit.streaming import stream
-from labkit.tables import Table
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence

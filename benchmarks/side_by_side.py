@@ -30,10 +30,10 @@ from coursekit.chainlit_client import open_page
 from foundry_mock import Behaviour, MockEndpoint
 from labkit.connection import Connection, Source
 from labkit.latency import ttft
+from labkit.notebook import Table
 from labkit.plots.picture import machine
 from labkit.settings import Settings
 from labkit.streaming import stream
-from labkit.tables import Table
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator

@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import html
-import sys
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
@@ -18,6 +17,7 @@ from labkit.events import End
 from labkit.explain import explain
 from labkit.history import History
 from labkit.latency import rate, ttft
+from labkit.notebook import in_notebook
 from labkit.streaming import Answer, stream
 
 if TYPE_CHECKING:
@@ -116,7 +116,7 @@ class ChatView:
 
         Stop and the notebook's interrupt button close the stream and keep the text so far.
         """
-        if not _in_notebook():
+        if not in_notebook():
             return await self.follow(question, _Terminal())
         page = _Page(self.stop)
         page.open()
@@ -307,13 +307,3 @@ def _folded(answer: Answer) -> str:
     if not answer.reasoning:
         return ""
     return f'<details><summary>Reasoning</summary><div style="{_BOX}">{html.escape(answer.reasoning)}</div></details>'
-
-
-def _in_notebook() -> bool:
-    """Whether a Jupyter kernel runs this."""
-    if "ipykernel" not in sys.modules:
-        return False
-    from IPython.core.getipython import get_ipython
-
-    shell = get_ipython()
-    return shell is not None and hasattr(shell, "kernel")

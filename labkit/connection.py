@@ -20,7 +20,7 @@ from labkit._smollm.layout import EMBEDDED
 from labkit.dialects import Dialect
 from labkit.errors import EndpointError, LabError, ListError, LoadingError, ModelError
 from labkit.listing import is_quota, list_models, resolve, shown, transport
-from labkit.progress import bar
+from labkit.notebook import bar, prepare
 from labkit.settings import PREFERRED, Settings, named_network_errors, normalize_base_url
 
 if TYPE_CHECKING:
@@ -227,6 +227,7 @@ def connect(
         lab = connect("phi-4-mini")
         lab.client.chat.completions.create(model=lab.model, messages=[...])
     """
+    prepare()
     settings = Settings.from_environment(model=model, base_url=base_url)
     if settings.base_url:
         # The user chose this endpoint: if it does not work, no other one is used instead.

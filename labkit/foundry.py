@@ -22,7 +22,7 @@ from labkit._smollm.layout import EMBEDDED as EMBEDDED
 from labkit._smollm.layout import install as install_embedded
 from labkit.errors import FoundryError, ModelError
 from labkit.listing import resolve
-from labkit.progress import bar
+from labkit.notebook import bar
 from labkit.settings import PREFERRED
 
 if TYPE_CHECKING:

@@ -13,7 +13,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING
 
 from labkit import Connection, Health, LabError, SettingsError, Source, connect
-from labkit.progress import watched
+from labkit.notebook import watched
 from labkit.streaming import SILENCE
 
 if TYPE_CHECKING:

@@ -7,7 +7,7 @@ import textwrap
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from labkit.tables import Table
+from labkit.notebook import Table
 
 SCHEMA = "foundry-local-workbook/capstone/1"
 _WIDTH = 110

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 from matplotlib.ticker import MaxNLocator
 
+from labkit.notebook import Table
 from labkit.plots.picture import BLUE, ORANGE, Picture, footer, tidy
-from labkit.tables import Table
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

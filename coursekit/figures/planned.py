@@ -6,8 +6,8 @@ from statistics import mean
 from typing import TYPE_CHECKING
 
 from labkit.latency import percentile
+from labkit.notebook import Table
 from labkit.plots.picture import BLUE, INK, ORANGE, Picture, footer, tidy
-from labkit.tables import Table
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

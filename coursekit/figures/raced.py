@@ -8,9 +8,9 @@ import numpy as np
 from matplotlib.ticker import NullFormatter
 
 from labkit.latency import percentile
+from labkit.notebook import Table
 from labkit.plots.measured import STYLES, short
 from labkit.plots.picture import Picture, footer, machine, tidy
-from labkit.tables import Table
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

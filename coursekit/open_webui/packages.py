@@ -17,7 +17,7 @@ from filelock import FileLock
 
 from coursekit.copies import ROOT
 from labkit.errors import FetchError, SettingsError
-from labkit.progress import bar
+from labkit.notebook import bar
 
 if TYPE_CHECKING:
     from collections.abc import Callable

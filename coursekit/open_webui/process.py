@@ -18,7 +18,7 @@ from coursekit.open_webui.packages import FOLDER, FULL, home
 from coursekit.processes import child
 from labkit.errors import EndpointError, SettingsError
 from labkit.files import secret
-from labkit.progress import bar
+from labkit.notebook import bar
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping

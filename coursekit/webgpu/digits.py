@@ -14,7 +14,7 @@ import numpy as np
 from coursekit.copies import ROOT
 from coursekit.errors import WorkbookError
 from labkit.errors import FoundryError
-from labkit.tables import Table
+from labkit.notebook import Table
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence

@@ -17,7 +17,7 @@ from filelock import FileLock
 
 from labkit.errors import FetchError
 from labkit.files import staging
-from labkit.progress import bar
+from labkit.notebook import bar
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

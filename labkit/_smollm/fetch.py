@@ -16,7 +16,7 @@ from pathlib import Path
 
 from labkit.errors import FetchError
 from labkit.files import staging
-from labkit.progress import bar
+from labkit.notebook import bar
 
 
 @dataclass(frozen=True)

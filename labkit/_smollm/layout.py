@@ -15,7 +15,7 @@ from filelock import FileLock
 
 from labkit._smollm.fetch import SMOLLM2, Source, fetch
 from labkit.files import staging, write_atomically
-from labkit.progress import bar
+from labkit.notebook import bar
 
 
 class ModelNames(NamedTuple):

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 from matplotlib.ticker import LogLocator, MaxNLocator, NullFormatter
 
 from labkit.latency import e2e, percentile, tpot, ttft
+from labkit.notebook import Table
 from labkit.plots.picture import BLUE, GREEN, INK, ORANGE, Picture, footer, tidy
-from labkit.tables import Table
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
     from labkit.connection import Connection
-    from labkit.tables import Table
+    from labkit.notebook import Table
 
 # Okabe and Ito's palette: told apart with every common kind of colour blindness, and in grey by order.
 INK, BLUE, ORANGE, GREEN, PALE = "#222222", "#0072B2", "#D55E00", "#009E73", "#F4F6F8"

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from labkit.notebook import Table
 from labkit.plots.measured import STYLES
 from labkit.plots.picture import BLUE, GREEN, INK, ORANGE, Picture, footer, tidy
 from labkit.routing.evaluation import wilson
 from labkit.routing.resilience import State
-from labkit.tables import Table
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

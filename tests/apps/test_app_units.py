@@ -25,7 +25,7 @@ from hypothesis import strategies as st
 from labkit import Connection, EndpointError, Health, LabError, SettingsError, Source, StreamError
 from labkit.events import End, Trace
 from labkit.history import MARKERS
-from labkit.progress import bar
+from labkit.notebook import bar
 
 ROOT = Path(__file__).resolve().parents[2]
 CHAT = ROOT / "apps" / "chat"

@@ -15,10 +15,10 @@ from labkit import plots
 from labkit.connection import Connection, Source
 from labkit.events import End, Trace
 from labkit.latency import Run
+from labkit.notebook import Table
 from labkit.routing.evaluation import Interval, evaluate
 from labkit.routing.resilience import Breaker
 from labkit.routing.scorers import Recorded, WordCount
-from labkit.tables import Table
 from tests.support.doubles import fail
 
 if TYPE_CHECKING:

@@ -9,7 +9,7 @@ import sys
 import pytest
 
 from labkit import progress
-from labkit.progress import bar, watched
+from labkit.notebook import bar, watched
 
 
 @pytest.fixture(autouse=True)
