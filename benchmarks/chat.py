@@ -68,12 +68,12 @@ class Crowd:
 
 def start(name: str, mock: MockEndpoint, place: Path, port: int) -> subprocess.Popen[bytes]:
     """Start one application in a process of its own."""
-    root = ROOT / "apps" / "chat"
+    root, target = ROOT / "apps" / "chat", ROOT / "apps" / "chat_prod" / "app.py"
     if source := HANDLERS.get(name):
-        root = place
-        (root / "app.py").write_text(source, encoding="utf-8")
+        root, target = place, place / "app.py"
+        target.write_text(source, encoding="utf-8")
     environ = os.environ | {"BASE_URL": mock.base_url, "MODEL": mock.model, "LABKIT_CACHE": str(place / "cache")}
-    command = [sys.executable, "-m", "chainlit", "run", str(root / "app.py"), "--headless", "--port", str(port)]
+    command = [sys.executable, "-m", "chainlit", "run", str(target), "--headless", "--port", str(port)]
     quiet = subprocess.DEVNULL
     return subprocess.Popen(
         command, cwd=root, env=environ | {"CHAINLIT_APP_ROOT": str(root)}, stdout=quiet, stderr=quiet

@@ -86,11 +86,10 @@ def chat(port: int | None, host: str, *, no_browser: bool) -> int:
     from coursekit import ports
     from coursekit.copies import ROOT
 
-    folder = ROOT / "apps" / "chat"
     port = ports.pick(port, CHAT_PORT, host)
-    command = [sys.executable, "-m", "chainlit", "run", str(folder / "app.py")]
+    command = [sys.executable, "-m", "chainlit", "run", str(ROOT / "apps" / "chat_prod" / "app.py")]
     command += ["--host", host, "--port", str(port), *(["--headless"] if no_browser else [])]
-    environ = os.environ | {"CHAINLIT_APP_ROOT": str(folder)}
+    environ = os.environ | {"CHAINLIT_APP_ROOT": str(ROOT / "apps" / "chat")}
     own = host if host not in EVERYWHERE else "127.0.0.1"
     named = f"[{own}]" if ":" in own else own
     print(f"The chat starts, at\n  http://{named}:{port}\nEnd it with Ctrl-C here.", flush=True)

@@ -9,6 +9,7 @@ from collections import deque
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from nbval.kernel import RunningKernel
 from nbval.plugin import IPyNbCell, IPyNbFile
 
 if TYPE_CHECKING:
@@ -59,6 +60,16 @@ def _ends_cell(message: dict[str, Any]) -> bool:
 
 
 IPyNbFile.get_kernel_message = _get_kernel_message
+
+
+def _await_idle(*_: Any) -> None:
+    """Do not wait after an error: all messages of the cell were read already, its "idle" too.
+
+    nbval would wait in vain, and then hide the cell's own exception behind one of its own.
+    """
+
+
+RunningKernel.await_idle = _await_idle
 
 
 def _compare_outputs(self: IPyNbCell, test: list[Any], *others: Any) -> bool:

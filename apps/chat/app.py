@@ -14,9 +14,8 @@ from chainlit.input_widget import Select, Slider, Switch, TextInput
 from apps.chat.device import Refusal, Refused
 from apps.chat.guard import matches
 from apps.chat.history import EXPORT, as_markdown, conversation
-from apps.chat.launch import FILES, launch
+from apps.chat.launch import launch
 from apps.chat.reply import reply
-from apps.chat.store import opened
 from apps.chat.tasks import connected, gone, redo, show_error, stop_when_gone
 from apps.chat.words import words
 from labkit import Connection, EndpointError, LabError, ModelError, Router, cloud
@@ -29,16 +28,14 @@ if TYPE_CHECKING:
 # Tokens of the conversation that are sent, and of the answer: together no more than any model of the workbook takes.
 BUDGET, ROOM = 1536, 512
 
-routes: dict[tuple[str, str, bool], Connection | Router] = {}
-house = launch(routes)
-device, known = house.device, house.configuration.users
-data = opened(FILES / "threads.db")
+hooks = launch()
+device, known, routes = hooks.device, hooks.users, hooks.routes
 
 
 @cl.data_layer
 def threads() -> Any:
     """Where conversations are kept."""
-    return data
+    return hooks.threads
 
 
 if known:
@@ -74,7 +71,7 @@ async def start() -> None:
     try:
         await offer(await connected(device))
     except LabError as error:
-        house.record_error(error)
+        hooks.record_error(error)
         await show_error(error, "connect")
 
 
@@ -130,7 +127,7 @@ async def respond() -> None:
         await (waiting.update() if waiting.persisted else waiting.send())
 
     try:
-        house.admit()
+        hooks.check()
         lab = await connected(device)
         async with device.queue.turn(moved):
             await gone(waiting)
@@ -138,10 +135,10 @@ async def respond() -> None:
     except Exception as error:
         if isinstance(error, EndpointError | ModelError):
             device.forget()
-        house.record_error(error)
+        hooks.record_error(error)
         await show_error(error, "retry")
     except asyncio.CancelledError:
-        if house.drain.over:  # nobody pressed Stop: its page is still there
+        if hooks.shutting_down:  # nobody pressed Stop: its page is still there
             await show_error(Refusal(Refused.DRAINING), "retry")
         raise
     finally:
@@ -155,7 +152,7 @@ async def answer(lab: Connection) -> None:
     settings = cl.user_session.get("chat_settings") or {}
     history = conversation(cl.chat_context.get(), settings.get("system", words().profiles[0][2]))
     chosen = route(lab, settings.get("model") or lab.model, local_only=settings.get("local_only", True))
-    await reply(chosen, history, BUDGET, data, house, max_tokens=ROOM, temperature=settings.get("temperature", 0.7))
+    await reply(chosen, history, BUDGET, hooks, max_tokens=ROOM, temperature=settings.get("temperature", 0.7))
 
 
 def route(lab: Connection, model: str, *, local_only: bool) -> Connection | Router:
@@ -163,7 +160,7 @@ def route(lab: Connection, model: str, *, local_only: bool) -> Connection | Rout
 
     Made once for each model, since each has clients with open connections.
     """
-    local_only = local_only or house.configuration.settings.cloud_base_url is None
+    local_only = local_only or not hooks.cloud
     key = (lab.base_url, model, local_only)
     if key not in routes:
         local = lab if model == lab.model else replace(lab, model=model)

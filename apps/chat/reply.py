@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import asyncio
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
 import chainlit as cl
 from chainlit.utils import utc_now
@@ -12,14 +13,12 @@ from chainlit.utils import utc_now
 from apps.chat.history import shown
 from apps.chat.store import Checkpoint
 from apps.chat.words import words
-from labkit import Answer, Connection, LabError, Router, listing, stream
+from labkit import Answer, Connection, LabError, RequestError, Router, stream
 from labkit.events import End
 from labkit.latency import rate, ttft
 
 if TYPE_CHECKING:
-    from chainlit.data.sql_alchemy import SQLAlchemyDataLayer
-
-    from apps.chat_prod.operations import Operations
+    from apps.chat.hooks import Hooks
     from labkit.history import History
 
 
@@ -30,8 +29,7 @@ async def reply(
     route: Connection | Router,
     history: History,
     budget: int,
-    data: SQLAlchemyDataLayer,
-    house: Operations,
+    hooks: Hooks,
     **options: Any,
 ) -> None:
     """Stream one answer into a new message. Raises LabError after what had come was saved.
@@ -39,8 +37,8 @@ async def reply(
     However it is left (Stop, a closed tab, an error), the stream is closed upstream and the partial answer stays.
     """
     message = cl.Message("", created_at=utc_now())
-    answer = stream(route, history.within(budget), timeout=house.configuration.patience, **options)
-    checkpoint = Checkpoint(data, message)
+    answer = stream(route, history.within(budget), timeout=hooks.patience, **options)
+    checkpoint = Checkpoint(hooks.threads, message)
     try:
         async with answer:
             async for event in answer:
@@ -50,14 +48,23 @@ async def reply(
                     await grow(message, answer)
                     checkpoint.touch()
         if not answer.text:
-            raise LabError("the model answered without a word", fix="ask again, or in other words")
+            raise no_text(answer)
     finally:
-        house.answered(answer, place(answer, route))
+        hooks.record_answer(answer, place(answer, route))
         # Shielded: a second Stop must not cut off the saving. A loop keeps only a weak reference to its tasks.
-        saving = asyncio.create_task(finish(message, answer, route, checkpoint, house.ended(answer)))
+        saving = asyncio.create_task(finish(message, answer, route, checkpoint, hooks.ending(answer)))
         _saving.add(saving)
         saving.add_done_callback(_saving.discard)
         await asyncio.shield(saving)
+
+
+def no_text(answer: Answer) -> LabError:
+    """Why an answer that has ended has no text."""
+    if answer.trace.ended is End.FILTERED:
+        return RequestError("A content filter of the endpoint stopped the answer", fix="ask in other words")
+    if answer.trace.ended is End.LENGTH and answer.reasoning:
+        return RequestError("The model was still reasoning at the limit of tokens", fix="ask for less at once")
+    return LabError("The model answered without a word", fix="ask again, or in other words")
 
 
 async def grow(message: cl.Message, answer: Answer) -> None:
@@ -87,12 +94,15 @@ async def finish(
 
 
 def place(answer: Answer, route: Connection | Router) -> str:
-    """Where it came from: a cloud, this machine, or another one that BASE_URL names."""
+    """Where it came from: a cloud, Foundry Local on this machine, or a server that BASE_URL names."""
     decision = getattr(answer, "decision", None)
     if decision and decision.place != "local":
         return str(decision.place)
-    own = route.local if isinstance(route, Router) else route
-    return "local" if listing.is_loopback(own.base_url) else "elsewhere"
+    return "local" if _local(route).stays_here else "elsewhere"
+
+
+def _local(route: Connection | Router) -> Connection:
+    return route.local if isinstance(route, Router) else route
 
 
 def marks(answer: Answer, route: Connection | Router, ended: str) -> dict[str, Any]:
@@ -103,7 +113,8 @@ def marks(answer: Answer, route: Connection | Router, ended: str) -> dict[str, A
     trace, text = answer.trace, words()
     decision = getattr(answer, "decision", None)
     where = place(answer, route)
-    why = text.only_local if where == "local" else text.elsewhere
+    host = urlsplit(_local(route).base_url).netloc.rpartition("@")[2]
+    why = text.only_local if where == "local" else text.elsewhere.format(host=host)
     facts = [str(decision.reason) if decision else why, text.first.format(seconds=ttft(trace) or 0.0)]
     if pace := rate(trace):
         facts.append(text.pace[trace.counted].format(rate=pace))

@@ -6,9 +6,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-import os
 import re
-import sys
 import time
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any
@@ -16,21 +14,17 @@ from typing import TYPE_CHECKING, Any
 from chainlit.context import ChainlitContextException, context
 from chainlit.data.sql_alchemy import SQLAlchemyDataLayer
 from chainlit.data.utils import queue_until_user_message
-from filelock import Timeout
-from sqlalchemy import event
+from sqlalchemy import URL, event
 from sqlalchemy.ext.asyncio import async_sessionmaker, create_async_engine
 
-from apps.chat_prod.backup import in_use
-from apps.chat_prod.database import BUSY, Database, StoreError
-from apps.chat_prod.migrations import migrate
-from labkit import LabError
+from apps.chat.schema import BUSY, StoreError, create_tables
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
 
     import chainlit as cl
     from chainlit.types import Feedback
-    from filelock import ReadWriteLock
 
 
 log = logging.getLogger("chat")
@@ -45,33 +39,24 @@ class ForbiddenError(StoreError):
     """A user tried to write into what belongs to another."""
 
 
-def prepare(file: Path) -> None:
-    """Make the tables of a file, or bring them to the newest version."""
-    migrate(Database.at(file))
-
-
 class Threads(SQLAlchemyDataLayer):
     """Chainlit's data layer, with steps written in the order in which they were asked for.
 
     Chainlit makes a task of each write, so that a note which is taken away at once could outlive its deletion.
     """
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, url: URL, options: Mapping[str, Any]) -> None:
         logger = logging.getLogger("chainlit")
         level = logger.level
         logger.setLevel(logging.ERROR)  # it warns that files are not stored, which is meant: uploads are off
-        super().__init__(database.address, connect_args=database.options, show_logger=False)
+        super().__init__(url.render_as_string(hide_password=False), connect_args=dict(options), show_logger=False)
         logger.setLevel(level)
         # Chainlit's own would hand out connections that a restart of the server has cut, and lose what is written.
         # And when a statement fails, they would write what somebody said into the log.
-        self.engine = create_async_engine(
-            database.url, connect_args=database.options, pool_pre_ping=True, hide_parameters=True
-        )
+        self.engine = create_async_engine(url, connect_args=dict(options), pool_pre_ping=True, hide_parameters=True)
         self.async_session = async_sessionmaker(self.engine, expire_on_commit=False)
         self._order = asyncio.Lock()
-        self._held = in_use(database.file) if database.file else None
-        if self._held:
-            self._hold(self._held)
+        if url.get_backend_name() == "sqlite":
             event.listen(self.engine.sync_engine, "connect", _as_strict_as_postgresql)
 
     async def execute_sql(self, query: str, parameters: dict[str, Any]) -> Any:
@@ -159,24 +144,6 @@ class Threads(SQLAlchemyDataLayer):
         rows = await self.execute_sql(query, {"id": name})
         return str(rows[0]["found"]) if rows and rows[0]["found"] is not None else None
 
-    async def close(self) -> None:
-        """Let go of the database."""
-        await super().close()
-        self.let_go()
-
-    def let_go(self) -> None:
-        """From here on the file may be replaced."""
-        if self._held:
-            self._held.release()
-            self._held = None
-
-    @staticmethod
-    def _hold(lock: ReadWriteLock) -> None:
-        try:
-            lock.acquire_read(timeout=BUSY, blocking=True)
-        except Timeout:
-            raise StoreError("the threads are being restored", fix="start the app when that has ended") from None
-
     @queue_until_user_message()  # type: ignore[untyped-decorator]
     async def create_step(self, step_dict: Any) -> None:
         """Write a step, or write it again; one that is another user's, or in another thread, is left as it is."""
@@ -228,24 +195,10 @@ def _storable(words: str) -> str:
     return words.replace("\0", "\ufffd").encode("utf-16", "surrogatepass").decode("utf-16", "replace")
 
 
-def layer(place: Path | str) -> Threads:
-    """The data layer on a file, or on the address of a database. Raises SettingsError and StoreError."""
-    database = Database.at(place)
-    data = Threads(database)  # from here on nobody replaces the file
-    try:
-        migrate(database)
-    except BaseException:
-        data.let_go()
-        raise
-    return data
-
-
-def opened(file: Path) -> Threads:
-    """The data layer of DATABASE_URL, else on this file; ends the process with one clear line where it cannot be."""
-    try:
-        return layer(os.environ.get("DATABASE_URL", "").strip() or file)
-    except LabError as error:
-        sys.exit(f"chat: {error}")
+def open_file(file: Path) -> Threads:
+    """The data layer on a file of SQLite, which is made where it is missing. Raises StoreError."""
+    create_tables(file)
+    return Threads(URL.create("sqlite+aiosqlite", database=file.as_posix()), {"timeout": BUSY})
 
 
 class Checkpoint:

@@ -17,7 +17,8 @@ from filelock import ReadWriteLock, Timeout
 from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 
-from apps.chat_prod.database import Database, StoreError, folder, transaction
+from apps.chat.schema import StoreError
+from apps.chat_prod.database import Database, folder, transaction
 from apps.chat_prod.migrations import migrate, refuse_newer, version
 from apps.chat_prod.snapshot import Contents, private, save_file, save_server, stamp, tool
 from labkit import LabError

@@ -15,7 +15,8 @@ import sqlalchemy
 from sqlalchemy.ext.asyncio import create_async_engine
 from sqlalchemy.pool import NullPool
 
-from labkit import LabError, SettingsError
+from apps.chat.schema import BUSY, StoreError
+from labkit import SettingsError
 from labkit.settings import Settings
 
 if TYPE_CHECKING:
@@ -23,13 +24,8 @@ if TYPE_CHECKING:
 
     T = TypeVar("T")
 
-# Seconds: to reach a server, and to wait for another process that writes to the same file.
-REACH, BUSY = 10, 60
+REACH = 10  # seconds to reach a server
 _PLAIN: dict[str, Any] = {"isolation_level": "AUTOCOMMIT"}
-
-
-class StoreError(LabError):
-    """The database of the threads, or a backup of it, is not what it should be, or is in use."""
 
 
 def folder(environ: Mapping[str, str] = os.environ) -> Path:

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING
 from sqlalchemy import inspect, text
 from sqlalchemy.exc import DBAPIError, OperationalError
 
-from apps.chat_prod.database import BUSY, StoreError, transaction
+from apps.chat.schema import BUSY, TABLES, StoreError
+from apps.chat_prod.database import transaction
 from apps.chat_prod.snapshot import save_file, stamp
 
 if TYPE_CHECKING:
@@ -36,33 +37,7 @@ class Migration:
     statements: tuple[str, ...]
 
 
-# The columns that Chainlit 2.12 reads and writes. Ids and JSON as TEXT: the same schema does for PostgreSQL.
-FIRST = Migration(
-    1,
-    "the tables of Chainlit",
-    (
-        """CREATE TABLE users (
-  "id" TEXT PRIMARY KEY, "identifier" TEXT NOT NULL UNIQUE, "metadata" TEXT NOT NULL, "createdAt" TEXT)""",
-        """CREATE TABLE threads (
-  "id" TEXT PRIMARY KEY, "createdAt" TEXT, "name" TEXT, "userId" TEXT REFERENCES users("id") ON DELETE CASCADE,
-  "userIdentifier" TEXT, "tags" TEXT, "metadata" TEXT)""",
-        """CREATE TABLE steps (
-  "id" TEXT PRIMARY KEY, "name" TEXT NOT NULL, "type" TEXT NOT NULL,
-  "threadId" TEXT NOT NULL REFERENCES threads("id") ON DELETE CASCADE, "parentId" TEXT,
-  "streaming" BOOLEAN NOT NULL, "waitForAnswer" BOOLEAN, "isError" BOOLEAN, "metadata" TEXT, "tags" TEXT,
-  "input" TEXT, "output" TEXT, "createdAt" TEXT, "command" TEXT, "modes" TEXT, "start" TEXT, "end" TEXT,
-  "generation" TEXT, "showInput" TEXT, "language" TEXT, "indent" INTEGER, "defaultOpen" BOOLEAN, "autoCollapse" BOOLEAN,
-  "icon" TEXT)""",
-        """CREATE TABLE elements (
-  "id" TEXT PRIMARY KEY, "threadId" TEXT REFERENCES threads("id") ON DELETE CASCADE, "type" TEXT, "url" TEXT,
-  "chainlitKey" TEXT, "name" TEXT NOT NULL, "display" TEXT, "objectKey" TEXT, "size" TEXT, "page" INTEGER,
-  "language" TEXT, "forId" TEXT, "mime" TEXT, "props" TEXT)""",
-        """CREATE TABLE feedbacks (
-  "id" TEXT PRIMARY KEY, "forId" TEXT NOT NULL, "threadId" TEXT, "value" INTEGER NOT NULL, "comment" TEXT)""",
-        'CREATE INDEX steps_of_thread ON steps("threadId")',
-        'CREATE INDEX threads_of_user ON threads("userId")',
-    ),
-)
+FIRST = Migration(1, "the tables of Chainlit", TABLES)
 # The list of threads asks for the newest step of each, for all steps in their order, and for the feedback on each.
 SECOND = Migration(
     2,

@@ -10,14 +10,13 @@ from typing import TYPE_CHECKING
 import chainlit as cl
 
 from apps.chat.device import Refusal
+from apps.chat.hooks import Hooks
 from apps.chat.words import SHUT_DOWN
 from apps.chat_prod.logs import adopt, begin, failure
 from labkit.events import End
 from labkit.latency import ttft
 
 if TYPE_CHECKING:
-    from apps.chat.device import Device
-    from apps.chat_prod.configuration import Configuration
     from apps.chat_prod.drain import Drain
     from apps.chat_prod.limits import Buckets
     from apps.chat_prod.metrics import Metrics
@@ -26,15 +25,13 @@ if TYPE_CHECKING:
 log = logging.getLogger("chat")
 
 
-@dataclass(frozen=True)
-class Operations:
-    """The parts of one running application."""
+@dataclass(kw_only=True)
+class Operations(Hooks):
+    """The parts of one running server."""
 
-    configuration: Configuration
-    device: Device
     metrics: Metrics
     drain: Drain
-    buckets: Buckets | None
+    buckets: Buckets | None = None
 
     def started(self) -> None:
         """The server is about to serve: its signals and its log come to us."""
@@ -44,23 +41,28 @@ class Operations:
         gc.collect()
         gc.freeze()
 
-    def admit(self) -> None:
+    @property
+    def shutting_down(self) -> bool:
+        """Whether the time for the answers under way is over."""
+        return self.drain.over
+
+    def check(self) -> None:
         """A question of this session's user. Raises Refusal while the server drains, or where there are too many."""
         begin(cl.context.session.thread_id)
         self.drain.admit()
-        self.device.queue.refuse_when_full()
+        super().check()
         if self.buckets:
             user = cl.context.session.user
             self.buckets.take(user.identifier if user else "")
 
-    def ended(self, answer: Answer) -> str:
+    def ending(self, answer: Answer) -> str:
         """How an answer ended: as its trace says, unless it was the end of the server that stopped it."""
         stopped = answer.trace.ended is End.STOPPED
-        return SHUT_DOWN if stopped and self.drain.over else str(answer.trace.ended)
+        return SHUT_DOWN if stopped and self.shutting_down else str(answer.trace.ended)
 
-    def answered(self, answer: Answer, place: str) -> None:
+    def record_answer(self, answer: Answer, place: str) -> None:
         """Count an answer, and write its line."""
-        trace, ended = answer.trace, self.ended(answer)
+        trace, ended = answer.trace, self.ending(answer)
         self.metrics.answered(trace, ended, place)
         first = ttft(trace)
         fields = {

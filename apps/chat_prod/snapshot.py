@@ -16,7 +16,8 @@ from typing import TYPE_CHECKING
 
 from sqlalchemy import inspect, text
 
-from apps.chat_prod.database import Database, StoreError, transaction
+from apps.chat.schema import StoreError
+from apps.chat_prod.database import Database, transaction
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -18,7 +18,7 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 from hypothesis import given, settings
@@ -42,8 +42,19 @@ with pytest.MonkeyPatch.context() as patch, warnings.catch_warnings():
     patch.setenv("CHAINLIT_APP_ROOT", tempfile.mkdtemp(prefix="chainlit-"))
     from chainlit.user import User
 
-    from apps.chat import device, store
-    from apps.chat_prod import checklist, configuration, drain, limits, logs, metrics, operations, readiness, reading
+    from apps.chat import device, schema, store
+    from apps.chat_prod import (
+        checklist,
+        configuration,
+        drain,
+        limits,
+        logs,
+        metrics,
+        operations,
+        readiness,
+        reading,
+        threads,
+    )
     from apps.chat_prod.configuration import Configuration, Env
 
 if TYPE_CHECKING:
@@ -266,7 +277,7 @@ def test_the_check_shows_no_secret_and_names_each_variable_once(tmp_path: Path) 
         *("CHAT_ENV", "CHAT_RATE", "CHAT_LOG", "Address", "Database")
     ]
     (tmp_path / "chat").mkdir()
-    store.prepare(tmp_path / "chat" / "threads.db")
+    schema.create_tables(tmp_path / "chat" / "threads.db")
     told |= {"CHAT_ENV": "production", "CHAT_RATE": "", "CHAT_LOG": "", "CHAT_HOSTS": "192.0.2.1"}
     lines = checklist.look(told, "0.0.0.0")
     assert [line.name for line in lines if line.ok is False] == []
@@ -448,7 +459,7 @@ def look(
 def database(tmp_path: Path) -> Path:
     """A file with the tables."""
     file = tmp_path / "threads.db"
-    store.prepare(file)
+    schema.create_tables(file)
     return file
 
 
@@ -775,7 +786,7 @@ def test_what_was_asked_to_be_written_is_written_before_the_end(
     monkeypatch.setattr("chainlit.data.utils.context", SimpleNamespace(session=None), raising=True)
 
     async def scenario() -> list[str]:
-        data: Any = store.layer(tmp_path / "threads.db")
+        data: Any = threads.open_threads(tmp_path / "threads.db")
         await data.create_user(User("anna"))
         store.acting_user.set("anna")
         written: list[str] = []
@@ -873,10 +884,10 @@ def test_without_answers_it_ends_at_once_and_a_third_signal_does_not_wait(monkey
 
 def test_how_an_answer_ended() -> None:
     ending = SimpleNamespace(over=False)
-    parts: Any = (None, None, None, ending, None)
-    house = operations.Operations(*parts)
+    parts: Any = dict.fromkeys(("device", "threads", "users", "patience", "cloud", "metrics"))
+    hooks = operations.Operations(**parts, drain=cast("Any", ending))
     stopped: Any = SimpleNamespace(trace=trace(End.STOPPED))
     finished: Any = SimpleNamespace(trace=trace())
-    assert (house.ended(stopped), house.ended(finished)) == ("stopped", "finished")
+    assert (hooks.ending(stopped), hooks.ending(finished)) == ("stopped", "finished")
     ending.over = True
-    assert (house.ended(stopped), house.ended(finished)) == ("shut down", "finished")
+    assert (hooks.ending(stopped), hooks.ending(finished)) == ("shut down", "finished")

@@ -36,8 +36,9 @@ with pytest.MonkeyPatch.context() as patch, warnings.catch_warnings():
     import chainlit.types
 
     from apps.chat import store
-    from apps.chat_prod import backup, migrations, snapshot
-    from apps.chat_prod.database import Database, StoreError, folder, transaction
+    from apps.chat.schema import StoreError, create_tables
+    from apps.chat_prod import backup, migrations, snapshot, threads
+    from apps.chat_prod.database import Database, folder, transaction
 
 if os.name != "nt":
     from tests.support import postgres
@@ -208,17 +209,14 @@ def test_without_the_driver_the_cure_is_pip(monkeypatch: pytest.MonkeyPatch) -> 
     assert caught.value.fix == "pip install asyncpg"
 
 
-def test_a_server_that_is_not_there(
-    closed_port: int, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_a_server_that_is_not_there(closed_port: int, capsys: pytest.CaptureFixture[str]) -> None:
     pytest.importorskip("asyncpg")
     address = f"postgresql://anna:{SECRET}@127.0.0.1:{closed_port}/x"
     with pytest.raises(SettingsError, match="cannot be opened") as caught:
         migrations.migrate(Database.at(address))
     assert SECRET not in str(caught.value)
-    monkeypatch.setenv("DATABASE_URL", address)
-    with pytest.raises(SystemExit, match="chat: the database x on") as ended:
-        store.opened(Path("never"))
+    with pytest.raises(SettingsError, match="the database x on") as ended:
+        threads.open_threads(address)
     assert SECRET not in str(ended.value)
     assert SECRET not in "".join(capsys.readouterr())
 
@@ -506,12 +504,12 @@ def test_a_damaged_file_is_said_where_it_is_opened_and_saved(tmp_path: Path) -> 
     file = tmp_path / "threads.db"
     file.write_bytes(b"noise" * 1000)
     with pytest.raises(StoreError, match="not a database") as caught:
-        store.layer(file)
+        threads.open_threads(file)
     assert "--restore" in caught.value.fix
     with pytest.raises(StoreError, match="not a database"):
         backup.save(Database.at(file), tmp_path / "backups")
-    with pytest.raises(SystemExit, match="not a database"):
-        store.opened(file)
+    with pytest.raises(StoreError, match="not a database"):
+        create_tables(file)
     assert file.read_bytes() == b"noise" * 1000
     assert not list((tmp_path / "backups").iterdir())
 
@@ -621,10 +619,10 @@ def test_a_backup_while_others_write_is_of_one_moment(threads: list[list[str]]) 
 
 
 @pytest.fixture
-def layer(database: Database, monkeypatch: pytest.MonkeyPatch) -> Iterator[store.Threads]:
+def layer(database: Database, monkeypatch: pytest.MonkeyPatch) -> Iterator[threads.ServerThreads]:
     """The app's data layer, outside of a chat."""
     monkeypatch.setattr("chainlit.data.utils.context", SimpleNamespace(session=None))
-    data = store.layer(database.file or database.address)
+    data = threads.open_threads(database.file or database.address)
     yield data
     data.let_go()
 
@@ -636,7 +634,7 @@ def step(thread: str, number: int, output: str) -> Any:
     return given | {"streaming": False, "isError": False, "metadata": {"n": number}, "createdAt": f"2026-01-0{number}"}
 
 
-def test_what_the_app_does_with_threads(layer: store.Threads, database: Database) -> None:
+def test_what_the_app_does_with_threads(layer: threads.ServerThreads, database: Database) -> None:
     """List, pages, search, resume, feedback, a checkpoint, deletion: the same on both databases."""
 
     async def scenario() -> None:
@@ -679,7 +677,7 @@ def test_what_the_app_does_with_threads(layer: store.Threads, database: Database
     assert run(database, "SELECT COUNT(*) FROM feedbacks") == [(0,)]
 
 
-def test_an_id_with_sql_in_it_is_refused(layer: store.Threads) -> None:
+def test_an_id_with_sql_in_it_is_refused(layer: threads.ServerThreads) -> None:
     """The page chooses the ids, and Chainlit writes them into a statement when it lists threads."""
 
     async def scenario() -> None:
@@ -703,7 +701,7 @@ def test_an_id_with_sql_in_it_is_refused(layer: store.Threads) -> None:
 
 
 def test_no_message_without_its_thread(
-    layer: store.Threads, database: Database, caplog: pytest.LogCaptureFixture
+    layer: threads.ServerThreads, database: Database, caplog: pytest.LogCaptureFixture
 ) -> None:
     """A message that is written while its thread is deleted must not outlive it, nor come into the log."""
 
@@ -719,7 +717,9 @@ def test_no_message_without_its_thread(
     assert SECRET not in caplog.text
 
 
-def test_no_restore_while_the_app_has_the_database(layer: store.Threads, database: Database, tmp_path: Path) -> None:
+def test_no_restore_while_the_app_has_the_database(
+    layer: threads.ServerThreads, database: Database, tmp_path: Path
+) -> None:
     fill(database, "a", "b")
     copy = backup.save(database, tmp_path / "backups")
     before = everything(database)
@@ -811,7 +811,7 @@ def test_the_command(database: Database, tmp_path: Path, monkeypatch: pytest.Mon
 
 
 def test_an_app_waits_for_a_restore_and_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(store, "BUSY", 0.2)
+    monkeypatch.setattr(threads, "BUSY", 0.2)
     code = """
 import sys
 from pathlib import Path
@@ -827,7 +827,7 @@ with in_use(Path(sys.argv[1])).write_lock():
         assert process.stdout
         assert process.stdout.readline() == "here\n"
         with pytest.raises(StoreError, match="being restored"):
-            store.layer(file)
+            threads.open_threads(file)
     assert not file.exists()
 
 
@@ -841,7 +841,7 @@ def test_a_server_that_was_started_again_loses_no_message(monkeypatch: pytest.Mo
         database = Database.at(server.create())
 
         async def scenario() -> None:
-            data = store.layer(database.address)
+            data = threads.open_threads(database.address)
             await data.create_user(cl.User("anna"))
             store.acting_user.set("anna")
             await data.create_step(step("t", 1, "before"))

@@ -37,7 +37,7 @@ with pytest.MonkeyPatch.context() as patch, warnings.catch_warnings():
     import chainlit.server
     from chainlit.user import User
 
-    from apps.chat import device, guard, history, launch, reply, store, words
+    from apps.chat import chainlit_fixes, device, guard, history, launch, reply, schema, store, words
 
 if TYPE_CHECKING:
     from starlette.types import Message, Receive, Scope, Send
@@ -690,17 +690,17 @@ def test_this_machine_wants_none(host: str) -> None:
 
 def test_tables_are_made_once(tmp_path: Path) -> None:
     file = tmp_path / "new" / "threads.db"
-    store.prepare(file)
+    schema.create_tables(file)
     with sqlite3.connect(file) as database:
         database.execute("INSERT INTO threads (id, name) VALUES ('1', 'kept')")
     database.close()
-    store.prepare(file)
+    schema.create_tables(file)
     with sqlite3.connect(file) as database:
         assert database.execute("SELECT name FROM threads").fetchall() == [("kept",)]
         assert database.execute("PRAGMA journal_mode").fetchone() == ("wal",)
         tables = {name for (name,) in database.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
     database.close()
-    assert tables == {"users", "threads", "steps", "elements", "feedbacks", "schema_version"}
+    assert tables == {"users", "threads", "steps", "elements", "feedbacks"}
     if os.name != "nt":
         assert stat.S_IMODE(file.stat().st_mode) == 0o600
 
@@ -712,7 +712,7 @@ def test_a_note_that_is_taken_away_at_once_is_gone(tmp_path: Path, monkeypatch: 
     monkeypatch.setattr(Said, "session", None, raising=False)
 
     async def scenario() -> None:
-        data = store.layer(tmp_path / "threads.db")
+        data = store.open_file(tmp_path / "threads.db")
         await data.create_user(User("anna"))
         store.acting_user.set("anna")
         original = data.execute_sql
@@ -879,7 +879,7 @@ def test_the_page_asks_no_other_host(monkeypatch: pytest.MonkeyPatch) -> None:
     before = chainlit.server.get_html_template("")
     assert re.findall(r"<(?:link|script)[^>]*https?://", before), "Chainlit has mended this: stay_at_home can go"
     monkeypatch.setattr(chainlit.server, "get_html_template", chainlit.server.get_html_template)
-    launch.stay_at_home()
+    chainlit_fixes.stay_at_home()
     after = chainlit.server.get_html_template("")
     assert not re.findall(r"<(?:link|script|img|style)[^>]*(?:https?:)?//", after)
     for tag in ("<script", "</script>", "<link", "<div", "<body"):
@@ -905,7 +905,7 @@ def test_it_does_not_start_where_something_makes_no_sense(
     for name, value in variables.items():
         monkeypatch.setenv(name, value)
     with pytest.raises(SystemExit) as ended:
-        launch.launch({})
+        launch.launch()
     said = str(ended.value.code)
     assert said.startswith("chat: ")
     assert named in said
@@ -914,22 +914,22 @@ def test_it_does_not_start_where_something_makes_no_sense(
 
 
 @pytest.mark.parametrize(
-    ("base_url", "place", "fact"),
+    ("source", "base_url", "place", "fact"),
     [
-        ("http://127.0.0.1:51211/v1", "local", "nothing leaves this machine"),
-        ("http://localhost:51211/v1", "local", "nothing leaves this machine"),
-        ("http://gpu-server:8000/v1", "elsewhere", "it went to the server that BASE_URL names"),
-        ("http://10.0.0.7:8000/v1", "elsewhere", "it went to the server that BASE_URL names"),
+        (Source.SHARED, "http://127.0.0.1:51211/v1", "local", "nothing leaves this machine"),
+        (Source.IN_PROCESS, "http://localhost:51211/v1", "local", "nothing leaves this machine"),
+        (Source.BASE_URL, "http://127.0.0.1:4000/v1", "elsewhere", "sent to 127.0.0.1:4000"),
+        (Source.BASE_URL, "http://me:word@10.0.0.7:8000/v1?key=1", "elsewhere", "sent to 10.0.0.7:8000"),
     ],
 )
-def test_the_badge_says_local_of_this_machine_only(
-    base_url: str, place: str, fact: str, monkeypatch: pytest.MonkeyPatch
+def test_the_badge_says_local_of_foundry_local_only(
+    source: Source, base_url: str, place: str, fact: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The model of another machine may be one's own, and still the words of a question have left this one."""
+    """What listens on this machine may be a proxy or a tunnel to a cloud."""
     monkeypatch.setattr(reply, "words", lambda: words.ENGLISH)
     trace = Trace(10.0, 10.1, [10.2, 10.3], 10.4, 7, 2, End.FINISHED)
     answer: Any = SimpleNamespace(trace=trace, decision=None)
-    lab = Connection(base_url, "a-model", Source.BASE_URL)
+    lab = Connection(base_url, "a-model", source)
     assert reply.place(answer, lab) == place
     badge = reply.marks(answer, lab, str(End.FINISHED))["badge"]
     assert badge["place"] == place

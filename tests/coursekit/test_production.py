@@ -46,7 +46,7 @@ def folder() -> Path:
     """The app's folder, as it is after a day."""
     made = Settings.from_environment().cache / "chat"
     (made / "backups").mkdir(parents=True)
-    code = "import sys, pathlib; from apps.chat import store; store.prepare(pathlib.Path(sys.argv[1]))"
+    code = "import sys, pathlib; from apps.chat.schema import create_tables; create_tables(pathlib.Path(sys.argv[1]))"
     file = made / "threads.db"
     subprocess.run([sys.executable, "-c", code, str(file)], cwd=ROOT, check=True, timeout=120)
     for name in ("session-secret", "backups/threads-1.db"):

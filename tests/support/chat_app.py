@@ -31,6 +31,7 @@ QUICK = Behaviour(first_token=0.02, rate=400, slots=64)
 SLOW = Behaviour(first_token=0.02, rate=25, slots=64)
 PATIENCE = 1.5
 GRACE = 2.0
+TARGET = ROOT / "apps" / "chat_prod" / "app.py"
 USERS = {"anna": "a-long-password", "bo": "another-long-one"}
 HEALTHY = {
     "endpoint": {"ok": True, "reason": "answers"},
@@ -76,7 +77,7 @@ def environment(cache: Path, base_url: str, **variables: str) -> dict[str, str]:
 
 
 def copy(folder: Path) -> Path:
-    """The application in a folder of its own: Chainlit writes beside it, and so would others who run it."""
+    """A copy of the application's folder: Chainlit writes into it, and so would others who run it."""
     ignored = shutil.ignore_patterns("__pycache__", ".files")
     return Path(shutil.copytree(ROOT / "apps" / "chat", folder, ignore=ignored, dirs_exist_ok=True))
 
@@ -90,11 +91,18 @@ def free_port() -> int:
 
 @contextlib.contextmanager
 def running(folder: Path, base_url: str, **variables: str) -> Iterator[App]:
-    """Start the application and wait until it serves; it is ended at the end."""
+    """Start the application as a server, and wait until it serves; it is ended at the end."""
+    with started(TARGET, folder, base_url, variables) as app:
+        yield app
+
+
+@contextlib.contextmanager
+def started(target: Path, folder: Path, base_url: str, variables: dict[str, str]) -> Iterator[App]:
+    """The same for the file of any application that keeps its pages in apps/chat."""
     code, cache, port = copy(folder / "chat"), folder / "cache", free_port()
     log = folder / f"{uuid.uuid4().hex}.log"
     environ = environment(cache, base_url, CHAINLIT_APP_ROOT=str(code), **variables)
-    command = [sys.executable, "-m", "chainlit", "run", str(code / "app.py"), "--headless", "--port", str(port)]
+    command = [sys.executable, "-m", "chainlit", "run", str(target), "--headless", "--port", str(port)]
     with log.open("wb") as opened:
         process = subprocess.Popen(
             command, cwd=folder, env=environ, stdin=subprocess.DEVNULL, stdout=opened, stderr=subprocess.STDOUT

@@ -17,7 +17,7 @@ import aiohttp
 import pytest
 
 from tests.support import postgres
-from tests.support.chat_app import App, Page, copy, environment, free_port
+from tests.support.chat_app import TARGET, App, Page, copy, environment, free_port
 from tests.support.nginx import Proxy, proxied
 
 if TYPE_CHECKING:
@@ -84,7 +84,7 @@ class Pair:
         log = self.folder / f"{port}-{uuid.uuid4().hex}.log"
         cache = self.folder / "cache"
         environ = environment(cache, self.endpoint, CHAINLIT_APP_ROOT=str(code), **self.variables)
-        command = [sys.executable, "-m", "chainlit", "run", str(code / "app.py"), "--headless", "--port", str(port)]
+        command = [sys.executable, "-m", "chainlit", "run", str(TARGET), "--headless", "--port", str(port)]
         with log.open("wb") as opened:
             process = subprocess.Popen(
                 command, cwd=self.folder, env=environ, stdin=subprocess.DEVNULL, stdout=opened, stderr=subprocess.STDOUT
