@@ -252,6 +252,8 @@ def _first_token(lab: Connection) -> tuple[float, str]:
 
     with replace(lab, retries=0, _runtime=None) as once:
         for event in stream_sync(once, "Say one word.", max_tokens=16, timeout=FIRST_TOKEN_SECONDS):
+            if isinstance(event, Reasoning):
+                return round(event.at, 3), "reasoning"
             if event.text:
-                return round(event.at, 3), "reasoning" if isinstance(event, Reasoning) else "token"
+                return round(event.at, 3), "token"
     return 0.0, ""

@@ -174,7 +174,7 @@ class _Reader:
             if piece.reasoning:
                 self.thoughts.append(piece.text)
                 self.trace.reasoning.append(time.perf_counter())
-                yield Reasoning(self.elapsed(), piece.text)
+                yield Reasoning(self.elapsed(), "", piece.text)
             else:
                 yield self._text(piece.text)
 

@@ -11,7 +11,8 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from labkit.errors import LabError, RoutingError
-from labkit.events import End, Failure, Finish, Trace
+from labkit.events import COMPLETE, End, Failure, Finish, Trace
+from labkit.listing import shown
 from labkit.routing import privacy
 from labkit.routing.decision import DOUBTED, PASSED_OVER, Attempt, Decision, Reason, Target
 from labkit.routing.resilience import Breaker, Retries, advise
@@ -29,7 +30,6 @@ if TYPE_CHECKING:
 # Seconds of silence after which a target has failed. A local model may need long for a long prompt; a cloud has no
 # such excuse.
 PATIENCE: Mapping[Target, float] = {Target.LOCAL: 120.0, Target.CLOUD: 20.0}
-WHOLE = (End.FINISHED, End.LENGTH)
 
 
 @dataclass
@@ -37,9 +37,9 @@ class Router:
     """Two connections and the rule between them. `stream(router, messages)` asks the one that it chooses.
 
     From `threshold` on a score goes to the cloud. A conversation in which the gate finds something private goes to
-    the local model or to nobody. With a `cascade` the local model answers first, and an answer whose doubt reaches
-    the threshold is asked of the cloud instead. `regions` are the gate's. Close it with `aclose` in the event loop
-    that used it; the connections that it was given stay open.
+    the local model or to nobody, and to nobody where `local` is not known to be on this machine. With a `cascade` the
+    local model answers first, and an answer whose doubt reaches the threshold is asked of the cloud instead. `regions`
+    are the gate's. Close it with `aclose` in the event loop that used it; the connections that it was given stay open.
     """
 
     local: Connection
@@ -143,6 +143,11 @@ class Routed(Answer):
         return "".join(self._shown)
 
     @property
+    def reasoning(self) -> str:
+        """What the model that is asked now has written before its answer."""
+        return self._current.reasoning if self._current else ""
+
+    @property
     def trace(self) -> Trace:
         """When what came; the request is the first one, so that waits and vain attempts count.
 
@@ -180,6 +185,12 @@ class Routed(Answer):
     async def _follow(self, decision: Decision) -> AsyncGenerator[Event]:
         """The events of the decided target, or else of the other one where privacy lets it."""
         self.decision = decision
+        if decision.private and not self.router.local.stays_here:
+            raise RoutingError(
+                f"This conversation may not leave this machine (found: {', '.join(decision.private)}), and nobody knows"
+                f" where {shown(self.router.local.base_url)} sends it",
+                fix="use Foundry Local on this machine (unset BASE_URL), or ask without the private details",
+            )
         kept: Answer | None = None
         targets = [decision.target] if decision.private or decision.tried else [decision.target, decision.target.other]
         for target in targets:
@@ -192,7 +203,7 @@ class Routed(Answer):
             if self.decision.tried[-1].ended == DOUBTED:
                 kept = self._current
                 self.decision = replace(self.decision, target=target.other, reason=Reason.DOUBTED)
-            elif self.decision.tried[-1].ended in WHOLE:
+            elif self.decision.tried[-1].ended in COMPLETE:
                 return
         if kept is None:
             raise self._nobody()
@@ -239,7 +250,7 @@ class Routed(Answer):
                 continue
             finally:
                 if not permit.reported:  # left: what was not whole says nothing about the endpoint, but has its price
-                    permit.succeeded() if answer.trace.ended in WHOLE else permit.released()
+                    permit.succeeded() if answer.trace.ended in COMPLETE else permit.released()
                     self._note(Attempt(target, answer.trace.ended, "", _seconds(answer)), answer)
             if held and self.router.cascade:
                 doubt = self.router.cascade.doubt(self.messages, answer.text)
@@ -268,11 +279,11 @@ class Routed(Answer):
         if self.decision.private:
             found = ", ".join(self.decision.private)
             return RoutingError(
-                f"this conversation may not leave this machine (found: {found}), and the local model does not answer"
+                f"This conversation may not leave this machine (found: {found}), and the local model does not answer"
                 f" ({tried})",
                 fix="python lab.py serve, then ask again",
             )
-        return RoutingError(f"neither the local model nor the cloud answers ({tried})", fix="ask again in a while")
+        return RoutingError(f"Neither the local model nor the cloud answers ({tried})", fix="ask again in a while")
 
 
 def _seconds(answer: Answer) -> float:

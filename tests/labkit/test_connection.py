@@ -140,8 +140,7 @@ def test_model_of_the_environment_does_not_follow_to_an_address_given_in_code(
     monkeypatch.setenv("MODEL", "a-name-that-it-does-not-have")
     assert connect(base_url=server.base_url).model == "another-model"
     monkeypatch.setenv("BASE_URL", server.base_url)
-    with pytest.raises(ModelError, match="a-name-that-it-does-not-have"):
-        connect()
+    assert connect().model == "a-name-that-it-does-not-have"
 
 
 def test_no_text_of_a_connection_shows_what_may_be_secret() -> None:
@@ -180,13 +179,6 @@ def test_model_by_any_of_its_names(served: tuple[str, str], monkeypatch: pytest.
     monkeypatch.setenv("MODEL", name)
     with connect(base_url=served[0]) as lab:
         assert lab.model == SMOL
-
-
-@pytest.mark.live
-def test_model_that_the_endpoint_does_not_have(served: tuple[str, str]) -> None:
-    """The error names the endpoint and what it lists."""
-    with pytest.raises(ModelError, match=f"{served[0]} has no model 'phi-5' .*{SMOL}"):
-        connect("phi-5", served[0])
 
 
 @pytest.mark.live

@@ -10,7 +10,7 @@ from labkit import errors
 from labkit.errors import LabError
 
 # Apps and tests have kinds of their own, which may be loaded already.
-KINDS = [kind for kind in LabError.__subclasses__() if kind.__module__ == errors.__name__]
+KINDS = [kind for kind in vars(errors).values() if isinstance(kind, type) and kind is not LabError]
 
 
 def test_the_text_contains_the_fix() -> None:
@@ -28,7 +28,7 @@ def test_the_text_without_a_fix() -> None:
 def test_module_holds_one_tree() -> None:
     """Every error here is a LabError, and the picture at the top shows every one."""
     kinds = [kind for kind in vars(errors).values() if isinstance(kind, type)]
-    assert kinds == [LabError, *KINDS]
+    assert all(issubclass(kind, LabError) for kind in kinds)
     assert [kind.__name__ for kind in kinds if kind.__name__ not in str(errors.__doc__)] == []
 
 

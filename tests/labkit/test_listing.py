@@ -136,13 +136,10 @@ def test_refusal(loopback: Serve, reply: Reply, message: str, fix: str) -> None:
         Reply(b'{"data": [{"id": "a"}'),
         Reply(b"\xff\xfe"),
         Reply.json(None),
-        Reply.json([]),
         Reply.json("a"),
         Reply.json({"status": "ok"}),
-        Reply.json({"data": None}),
         Reply.json({"data": "abc"}),
-        Reply.json({"data": ["a"]}),
-        Reply.json({"data": [{"name": "a"}]}),
+        Reply.json({"data": [{"title": "a"}]}),
         Reply.json({"data": [{"id": None}]}),
     ],
     ids=lambda reply: f"{reply.kind} {reply.body!r}",
@@ -151,6 +148,20 @@ def test_something_else_listens(loopback: Serve, reply: Reply) -> None:
     """A server of another kind is not taken for an endpoint without models."""
     with pytest.raises(EndpointError, match="answers, but not as an OpenAI-compatible API"):
         list_models(loopback(reply).base_url)
+
+
+@pytest.mark.parametrize(
+    ("body", "ids"),
+    [
+        ([], ()),
+        ({"data": None}, ()),
+        ({"data": ["a", "b"]}, ("a", "b")),
+        ([{"id": "a"}], ("a",)),
+        ({"models": [{"name": "a:latest", "model": "a:latest"}]}, ("a:latest",)),
+    ],
+)
+def test_lists_of_other_servers(loopback: Serve, body: object, ids: tuple[str, ...]) -> None:
+    assert list_models(loopback(Reply.json(body)).base_url) == ids
 
 
 def test_nothing_listens(closed_port: int) -> None:

@@ -75,7 +75,7 @@ class Lab:
 
     @property
     def connection(self) -> Connection:
-        return Connection(self.local_url, self.local.model, Source.BASE_URL)
+        return Connection(self.local_url, self.local.model, Source.MOCK)
 
     def breakers(self, failures: int = 3) -> dict[Target, Breaker]:
         return {target: Breaker(failures, 10.0, self.clock) for target in Target}
@@ -514,8 +514,8 @@ def test_both_are_down(lab: Lab) -> None:
     asked = ask(lab.router())
     error = asked.error
     assert isinstance(error, RoutingError)
-    assert error.message.startswith("neither the local model nor the cloud answers")
-    assert "local: The endpoint failed inside, 3 times" in error.message
+    assert error.message.startswith("Neither the local model nor the cloud answers")
+    assert "local: The endpoint failed inside (Inference failed" in error.message
     assert "cloud: The messages and the answer do not fit" in error.message
     assert asked.answer.trace.error is error
     assert asked.answer.trace.ended is End.REFUSED

@@ -402,8 +402,8 @@ def test_the_old_service_can_be_read(loopback: Serve) -> None:
 
 @pytest.mark.parametrize(
     "body",
-    [OLD.replace(b"data: [DONE]\n\n", b""), b"", b"data: <html>\n\n", b"data: [DONE]\n\n"],
-    ids=["no [DONE]", "nothing", "no JSON", "no reason"],
+    [OLD.partition(b'data: {"choices":[{"delta":{},')[0], b"", b"data: <html>\n\n", b"data: 5\n\n", b"<html></html>"],
+    ids=["no end", "nothing", "no JSON", "no object", "a page"],
 )
 def test_an_incomplete_stream_is_an_error(loopback: Serve, body: bytes) -> None:
     lab = Connection(loopback(Reply(body, kind=SSE)).base_url, "a", Source.BASE_URL)
