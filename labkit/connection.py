@@ -19,7 +19,7 @@ from labkit import endpoints, foundry
 from labkit._smollm.layout import EMBEDDED
 from labkit.dialects import Dialect
 from labkit.errors import EndpointError, LabError, ListError, LoadingError, ModelError
-from labkit.listing import is_quota, list_models, resolve, shown, transport
+from labkit.listing import is_foundry_here, is_quota, list_models, resolve, shown, transport
 from labkit.notebook import bar, prepare
 from labkit.settings import PREFERRED, Settings, named_network_errors, normalize_base_url
 
@@ -232,7 +232,7 @@ def connect(
     if settings.base_url:
         # The user chose this endpoint: if it does not work, no other one is used instead.
         chosen, doubt = _at(settings.base_url, settings)
-        here = settings.base_url in {endpoint.base_url for endpoint in endpoints.published(settings.cache)}
+        here = is_foundry_here(settings.base_url)
         found = Connection(settings.base_url, chosen, Source.BASE_URL, settings.api_key, known_here=here)
         if doubt:
             say(f"  Warning: {doubt.message}. {found.model} is asked for all the same; its first token decides.")
@@ -320,7 +320,10 @@ def foundry_service() -> str | None:
                 continue
             hosts = re.findall(r"http://(?:127\.0\.0\.1|localhost):\d+", done.stdout.decode(errors="replace"))
             found += [normalize_base_url(host) for host in hosts]
-    for base_url in dict.fromkeys([*found, f"http://127.0.0.1:{foundry.PORT}/v1"]):
+    usual = f"http://127.0.0.1:{foundry.PORT}/v1"
+    for base_url in dict.fromkeys([*found, usual]):
+        if base_url not in found and not is_foundry_here(base_url):
+            continue
         try:
             list_models(base_url)
         except EndpointError:

@@ -16,9 +16,10 @@ from functools import cache
 from typing import TYPE_CHECKING, Any
 
 import httpx2
+import psutil
 
 from labkit._smollm.layout import EMBEDDED
-from labkit.errors import EndpointError, ListError, LoadingError, ModelError
+from labkit.errors import EndpointError, LabError, ListError, LoadingError, ModelError
 from labkit.settings import PREFERRED, named_network_errors
 
 if TYPE_CHECKING:
@@ -59,7 +60,7 @@ def list_models(base_url: str, api_key: str = "not-needed", *, seconds: float = 
     list, LoadingError while a model is being loaded, SettingsError.
     """
     try:
-        status, body = _get(base_url, api_key, seconds)
+        status, body = _get(base_url, "/models", api_key, seconds)
     except (httpx2.TimeoutException, TimeoutError) as error:
         raise ListError(
             f"The endpoint {shown(base_url)} does not answer in time",
@@ -151,8 +152,8 @@ def _certificates(*variables: str) -> ssl.SSLContext:
         return httpx2.create_ssl_context(trust_env=bool(variables))
 
 
-def _get(base_url: str, api_key: str, seconds: float) -> tuple[int, bytes]:
-    """Status and body of the list, within `seconds` in all, however slowly the server sends."""
+def _get(base_url: str, path: str, api_key: str, seconds: float) -> tuple[int, bytes]:
+    """Status and body of a page, within `seconds` in all, however slowly the server sends."""
     options = transport(base_url)
     with named_network_errors():
         client = httpx2.Client(
@@ -162,7 +163,7 @@ def _get(base_url: str, api_key: str, seconds: float) -> tuple[int, bytes]:
 
     def ask() -> None:
         try:
-            answer.set_result(_read(client, base_url, api_key, seconds))
+            answer.set_result(_read(client, base_url, path, api_key, seconds))
         except Exception as error:
             answer.set_exception(error)
 
@@ -172,9 +173,9 @@ def _get(base_url: str, api_key: str, seconds: float) -> tuple[int, bytes]:
     return answer.result(seconds)
 
 
-def _read(client: httpx2.Client, base_url: str, api_key: str, seconds: float) -> tuple[int, bytes]:
+def _read(client: httpx2.Client, base_url: str, path: str, api_key: str, seconds: float) -> tuple[int, bytes]:
     address = httpx2.URL(base_url)
-    place = address.copy_with(path=address.path.rstrip("/") + "/models")
+    place = address.copy_with(path=address.path.rstrip("/") + path)
     deadline = time.monotonic() + seconds
     with client, client.stream("GET", place, headers={"Authorization": f"Bearer {api_key}"}) as reply:
         body = b""
@@ -183,6 +184,22 @@ def _read(client: httpx2.Client, base_url: str, api_key: str, seconds: float) ->
             if time.monotonic() > deadline:
                 raise TimeoutError
         return reply.status_code, body
+
+
+def is_foundry_here(base_url: str) -> bool:
+    """Whether Foundry Local on this machine serves this address: a process of this machine that `/status` names.
+
+    A proxy, a tunnel or a container in front of another endpoint is none, though it listens on loopback too.
+    """
+    address = httpx2.URL(base_url)
+    if not is_loopback(base_url):
+        return False
+    try:
+        _, body = _get(str(address.copy_with(path="", query=None)), "/status", "not-needed", SECONDS)
+        links = psutil.Process(json.loads(body)["pid"]).net_connections("tcp")
+    except (httpx2.HTTPError, LabError, TimeoutError, ValueError, TypeError, KeyError, psutil.Error):
+        return False
+    return any(link.status == psutil.CONN_LISTEN and link.laddr.port == address.port for link in links)
 
 
 def _no_api(base_url: str) -> EndpointError:

@@ -91,7 +91,7 @@ def test_an_endpoint_that_fails_is_wrong(monkeypatch: pytest.MonkeyPatch) -> Non
         monkeypatch.setenv("BASE_URL", mock.base_url)
         report = doctor.examine()
     assert not report.ok
-    assert by_name(report)["Endpoint"].fix
+    assert by_name(report)["First token"].fix
     assert report.first_token_s is None
 
 

@@ -93,6 +93,7 @@ ADDRESS = "print('http://127.0.0.1:5' + '1234/v1')"
 CASES: dict[str, tuple[Callable[[], nbformat.NotebookNode], bool]] = {
     "same": (lambda: cell("print(2 + 2)", "4\n"), True),
     "tampered": (lambda: cell("print(2 + 2)", "5\n"), False),
+    "raises": (lambda: cell("1 / 0", ""), False),
     "never_run": (lambda: cell("print(4)", None), False),
     "warned": (lambda: cell("import sys; print('beware of ' + 'the dog', file=sys.stderr)", ""), False),
     "real": (lambda: of_notebook_01("example.com", "example.com"), True),
@@ -174,6 +175,8 @@ def test_each_failure_says_why(judged: subprocess.CompletedProcess[str]) -> None
     assert "Cell outputs differ" in judged.stdout
     assert "this cell was never executed" in judged.stdout
     assert "stderr: beware of the dog" in judged.stdout
+    assert "ZeroDivisionError" in judged.stdout
+    assert "plugin exception" not in judged.stdout
 
 
 @pytest.mark.e2e

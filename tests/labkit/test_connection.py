@@ -233,15 +233,20 @@ def test_client_asks_loopback_without_a_proxy(
 
 
 @pytest.mark.parametrize(
-    ("reply", "is_service"), [(Reply.models("a"), True), (Reply.json({"status": "ok"}), False)], ids=["models", "other"]
+    ("status", "is_service"),
+    [({"pid": os.getpid()}, True), ({"pid": os.getppid()}, False), ({"status": "ok"}, False), (None, False)],
+    ids=["of this process", "of another process", "of another kind", "no JSON object"],
 )
-def test_the_usual_port_is_tried_without_a_foundry_command(
-    loopback: Serve, monkeypatch: pytest.MonkeyPatch, reply: Reply, is_service: bool
+def test_the_usual_port_is_tried_and_foundry_local_is_recognised(
+    loopback: Serve, monkeypatch: pytest.MonkeyPatch, status: object, is_service: bool
 ) -> None:
-    """A server of another kind on that port is no Foundry Local service."""
-    server = loopback(reply)
+    """What lists models there may be a proxy in front of a cloud, unless it names a process that listens here."""
+    listed, told = Reply.models("a"), Reply.json(status)
+    server = loopback(lambda asked: told if asked.path == "/status" else listed)
     monkeypatch.setattr("labkit.foundry.PORT", server.server_port)
     assert foundry_service() == (server.base_url if is_service else None)
+    with connect("a", server.base_url, say=lambda _: None) as lab:
+        assert lab.stays_here is is_service
 
 
 @pytest.mark.parametrize("text", ["Model management service is not running", "", "http://192.0.2.1:5273/openai/status"])
@@ -291,10 +296,26 @@ def test_the_key_is_sent_to_base_url_and_to_no_other_endpoint(
     monkeypatch.setenv("API_KEY", "secret")
     with publish(own_cache, server.base_url, "a"), connect("a", None if shared else server.base_url) as lab:
         lab.client.models.list()
-    sent = [asked.headers["authorization"] for asked in server.asked]
+    sent = [asked.headers["authorization"] for asked in server.asked if asked.path == "/v1/models"]
     assert sent == ["Bearer not-needed" if shared else "Bearer secret"] * 2
-    assert server.paths == ["GET /v1/models"] * 2
+    assert "secret" not in "".join(asked.headers["authorization"] for asked in server.asked if asked.path == "/status")
     assert "secret" not in f"{lab} {lab!r}"
+
+
+@pytest.mark.skipif(os.name == "nt", reason="a script that is a program")
+@pytest.mark.parametrize("group", ["server", "service"])
+def test_the_newer_and_the_older_foundry_command_are_asked(
+    group: str, loopback: Serve, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """0.10 has `foundry server status`, and `service status` is gone; before it was the other way round."""
+    server = loopback(Reply.models("a"))
+    command = tmp_path / "bin" / "foundry"
+    command.parent.mkdir()
+    address = server.base_url.removesuffix("/v1")
+    command.write_text(f"#!/bin/sh\n[ $1 = {group} ] && echo 'Web URLs {address}' || {{ echo unknown; exit 2; }}\n")
+    command.chmod(0o755)
+    monkeypatch.setenv("PATH", str(command.parent), prepend=os.pathsep)
+    assert foundry_service() == server.base_url
 
 
 @pytest.mark.skipif(os.name == "nt", reason="a script that is a program")

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import json
+import ssl
+import subprocess
 from contextlib import nullcontext
 from dataclasses import dataclass
 from itertools import pairwise
@@ -27,6 +29,7 @@ from tests.conftest import Asked, Reply
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
+    from pathlib import Path
 
     from tests.conftest import Loopback
 
@@ -501,3 +504,32 @@ def test_an_error_broke_off_is_a_stream_error(loopback: Serve) -> None:
     lab = Connection(loopback(Reply(text("Hello"), kind=SSE)).base_url, "m", Source.BASE_URL)
     with lab, pytest.raises(StreamError, match="broke off"):
         list(stream_sync(lab, "Hi"))
+
+
+@pytest.mark.e2e
+def test_a_certificate_is_called_a_certificate_and_proxies_do_not_count_on_loopback(
+    loopback: Serve, tmp_path: Path, closed_port: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As mkcert or Caddy serve a model on this machine: over https, with a certificate of one's own."""
+    files = str(tmp_path / "key.pem"), str(tmp_path / "certificate.pem")
+    request = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=localhost"]
+    request += ["-addext", "subjectAltName=IP:127.0.0.1", "-keyout", files[0], "-out", files[1]]
+    subprocess.run(request, check=True, capture_output=True)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(files[1], files[0])
+    models, answer = Reply.models("m"), Reply(text("Hello") + ENDED, kind=SSE)
+    server = loopback(lambda asked: models if asked.path.endswith("/models") else answer)
+    server.socket = context.wrap_socket(server.socket, server_side=True)
+    base_url = server.base_url.replace("http:", "https:")
+    for name in ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"):
+        monkeypatch.setenv(name, f"http://127.0.0.1:{closed_port}")
+    monkeypatch.delenv("SSL_CERT_FILE", raising=False)
+    with pytest.raises(EndpointError, match=r"certificate .* is not trusted") as caught:
+        connect("m", base_url)
+    assert "SSL_CERT_FILE" in caught.value.fix
+    lab = Connection(base_url, "m", Source.BASE_URL, retries=0)
+    with lab, pytest.raises(EndpointError, match="certificate is not trusted"):
+        list(stream_sync(lab, "Hi"))
+    monkeypatch.setenv("SSL_CERT_FILE", files[1])
+    with connect("m", base_url, say=lambda _: None) as lab:
+        assert "".join(event.text for event in stream_sync(lab, "Hi")) == "Hello"

@@ -9,6 +9,7 @@ import pytest
 
 from foundry_mock import Behaviour, Fault, MockEndpoint
 from labkit.connection import Connection, Source
+from labkit.errors import EndpointError
 from labkit.events import End, Trace
 from labkit.latency import SLO, Run, e2e, gaps, goodput, itl, measure, percentile, rate, tpot, ttft
 
@@ -111,3 +112,9 @@ def test_impossible_counts_are_errors(options: dict[str, int]) -> None:
     lab = Connection("http://127.0.0.1:9/v1", "a", Source.BASE_URL)
     with pytest.raises(ValueError, match="measure needs"):
         asyncio.run(measure(lab, ["Hi"], **options))  # type: ignore[arg-type]
+
+
+def test_an_endpoint_that_never_answers_is_an_error_and_no_empty_measurement(closed_port: int) -> None:
+    lab = Connection(f"http://127.0.0.1:{closed_port}/v1", "a", Source.BASE_URL, retries=0)
+    with pytest.raises(EndpointError):
+        asyncio.run(measure(lab, ["Hi"], n=2))
