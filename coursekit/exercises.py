@@ -1,7 +1,7 @@
 """Exercises: a check that says at once what is missing, hints on request, and where a student stands.
 
-An exercise is registered beside its notebook's other checks in `coursekit/checks/`. A check function takes
-the student's answer and returns what is still missing, or nothing when the answer is right.
+The checks are in `coursekit/checks/`, a module for each notebook. A check takes the student's answer and returns
+what is still missing, or None when the answer is right; most of them call `compare` with a table of cases.
 """
 
 from __future__ import annotations
@@ -11,8 +11,10 @@ import html
 import importlib
 import inspect
 import json
+import math
 import os
 import reprlib
+from copy import deepcopy
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -24,11 +26,12 @@ from coursekit.errors import WorkbookError
 from labkit.files import append_line
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
 
 PROGRESS = "progress.jsonl"
 RAISED = "Your code raised"
 UNUSABLE = "The check cannot use what your code returned"
+FAILED = "the check itself failed, which says nothing about your answer. Run the cell again. The check raised"
 
 
 @dataclass(frozen=True)
@@ -41,6 +44,68 @@ class Exercise:
     check: Callable[[Any], str | None]
 
 
+def exercise(*hints: str) -> Callable[[Callable[[Any], str | None]], Exercise]:
+    """Make a check an exercise, with two hints; the check's docstring is its number and its title."""
+
+    def make(check: Callable[[Any], str | None]) -> Exercise:
+        number, _, title = (check.__doc__ or "").partition(": ")
+        first, second = hints
+        return Exercise(number, title.removesuffix("."), (first, second), check)
+
+    return make
+
+
+class UnusableError(Exception):
+    """A check cannot read what the student's code returned; its cause says why."""
+
+
+def compare(
+    answer: Callable[..., Any],
+    cases: Iterable[tuple[Any, ...]],
+    say: str | Callable[..., str | None],
+    *,
+    changed: str | None = None,
+    accept: type[Exception] | tuple[type[Exception], ...] = (),
+) -> str | None:
+    """Call the answer for each case and return a message about the first wrong result, or None.
+
+    A case is the arguments, the expected result and a few words about them. `say` is the message: {0} is the first
+    argument, and {given}, {expected} and {what} are the rest. A function instead of a text is called with these four
+    (`say(given, expected, what, *arguments)`) and finds by itself whether the result is right.
+
+    `changed` is the message for an answer that changes its arguments. An exception in `accept` counts as a result.
+    """
+    for *arguments, expected, what in cases:
+        passed = deepcopy(arguments)
+        try:
+            given = answer(*passed)
+        except accept as error:
+            given = error
+        if changed and passed != arguments:
+            return changed
+        try:
+            if callable(say):
+                missing = say(given, expected, what, *arguments)
+            elif same(given, expected):
+                missing = None
+            else:
+                missing = say.format(*arguments, given=given, expected=expected, what=what)
+        except Exception as error:
+            raise UnusableError from error
+        if missing:
+            return missing
+    return None
+
+
+def same(given: Any, expected: Any) -> bool:
+    """Whether a result is the expected one: a number may be a rounding error away, and 1 is not True."""
+    if expected is None or isinstance(expected, bool):
+        return given is expected
+    if isinstance(expected, float):
+        return isinstance(given, int | float) and math.isclose(given, expected, rel_tol=1e-6, abs_tol=1e-6)
+    return bool(given == expected)
+
+
 @dataclass(frozen=True)
 class Verdict:
     """What a check found; Jupyter shows it as a box whose words, not its colour, carry the result."""
@@ -48,6 +113,7 @@ class Verdict:
     number: str
     title: str
     missing: str | None
+    failed: bool = False  # the check itself, so that nothing is known about the answer
 
     @property
     def passed(self) -> bool:
@@ -57,6 +123,8 @@ class Verdict:
     def __str__(self) -> str:
         if self.passed:
             return f"Exercise {self.number}, {self.title}: passed."
+        if self.failed:
+            return f"Exercise {self.number}, {self.title}: {self.missing}"
         said = f"Exercise {self.number}, {self.title}: not yet. {self.missing}"
         return f"{said}\nFor help, in a new cell: hint({self.number!r})"
 
@@ -92,8 +160,7 @@ def exercises(notebook: str) -> dict[str, Exercise]:
         raise WorkbookError(
             f"Notebook {notebook} has no exercises", fix="check the number, for example 01.2"
         ) from error
-    found: list[Exercise] = module.EXERCISES
-    return {exercise.number: exercise for exercise in found}
+    return {item.number: item for item in vars(module).values() if isinstance(item, Exercise)}
 
 
 def find(number: str) -> Exercise:
@@ -107,17 +174,23 @@ def find(number: str) -> Exercise:
 def check(number: str, answer: Any) -> Verdict:
     """Try an answer: shows "passed" or what is missing, never a traceback, and notes it in the sidecar.
 
+    A check that itself fails is no try of the student's, so the sidecar of the student does not count it.
+
     Raises StrictError when the answer is not right and LABKIT_STRICT_CHECKS is set.
     """
     exercise = find(number)
     watched = _Watched(answer)
+    failed = False
     try:
         missing = exercise.check(watched)
     except Exception as error:
-        said = f"{type(error).__name__} for the input {watched.given}: {error}"
-        missing = f"{RAISED} {said}." if watched.raised else f"{UNUSABLE}: it raised {said}."
-    verdict = Verdict(number, exercise.title, missing)
-    _note(number, verdict.passed, _shown(number))
+        cause = error.__cause__ if isinstance(error, UnusableError) else error
+        failed = cause is error is not watched.error
+        begin = FAILED if failed else RAISED if cause is watched.error else f"{UNUSABLE}: it raised"
+        missing = f"{begin} {type(cause).__name__} for the input {watched.given}: {cause}."
+    verdict = Verdict(number, exercise.title, missing, failed)
+    if not verdict.failed:
+        _note(number, verdict.passed, _shown(number))
     sidecar.note("check", exercise=number, passed=verdict.passed, missing=missing)
     if os.environ.get("LABKIT_STRICT_CHECKS") and not verdict.passed:
         raise StrictError(str(verdict))
@@ -171,12 +244,12 @@ class _Short(reprlib.Repr):
 
 
 class _Watched:
-    """Calls a student's answer; keeps the last input as text, and whether an error came out of the answer."""
+    """Calls a student's answer; keeps the last input as text, and the last exception that came out of the answer."""
 
     def __init__(self, answer: Any) -> None:
         self.answer = answer
         self.given = "()"
-        self.raised = False
+        self.error: Exception | None = None
 
     def __call__(self, *arguments: Any) -> Any:
         # Before the call: the answer may change what it is given.
@@ -191,9 +264,11 @@ class _Watched:
 
     @contextlib.contextmanager
     def _watch(self) -> Iterator[None]:
-        self.raised = True
-        yield
-        self.raised = False
+        try:
+            yield
+        except Exception as error:
+            self.error = error
+            raise
 
 
 def _note(number: str, passed: bool | None, hints: int) -> None:

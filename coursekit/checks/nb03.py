@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from coursekit.exercises import Exercise
+from coursekit.exercises import compare, exercise
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -15,6 +15,11 @@ HELD_OUT = ("arithmetic", "facts", "facts-swedish")
 GOAL = 0.55
 
 
+@exercise(
+    "Take both apart into words first. What is a word? A run of letters and digits, in any language.",
+    r"""words = re.findall(r"\w+", text.lower()); put one space between them and one at each end, and look """
+    "for the phrase with a space at each end.",
+)
 def mentions(answer: Callable[[str, str], bool]) -> str | None:
     """03.1: whole words."""
     cases = [
@@ -33,15 +38,15 @@ def mentions(answer: Callable[[str, str], bool]) -> str | None:
         ("", "how", False, "an empty text"),
         ("I use C++ daily", "c", True, "a word before other signs"),
     ]
-    for text, phrase, expected, what in cases:
-        given = answer(text, phrase)
-        if given is not expected:
-            return f"With {what} ({text!r}, {phrase!r}) it gave {given!r}; expected {expected}."
-    return None
+    return compare(answer, cases, "With {what} ({0!r}, {1!r}) it gave {given!r}; expected {expected}.")
 
 
+@exercise(
+    "Try the different scores as the threshold, from the smallest up, and count how many scores reach each.",
+    "for score in sorted(set(scores)): if sum(other >= score for other in scores) <= share * len(scores): return score",
+)
 def threshold_for(answer: Callable[[list[float], float], float | None]) -> str | None:
-    """03.2: the threshold that a budget allows."""
+    """03.2: a threshold of your own."""
     cases: list[tuple[list[float], float, float | None, str]] = [
         ([0.1, 0.2, 0.3, 0.4], 0.5, 0.3, "half of four scores"),
         ([0.4, 0.1, 0.3, 0.2], 0.25, 0.4, "scores in no order"),
@@ -51,18 +56,17 @@ def threshold_for(answer: Callable[[list[float], float], float | None]) -> str |
         ([0.5, 0.5, 0.5, 0.5], 0.5, None, "equal scores only"),
         ([0.1, 0.2, 0.3], 0.5, 0.3, "a share that is no whole number of scores"),
     ]
-    for scores, share, expected, what in cases:
-        before = list(scores)
-        given = answer(scores, share)
-        if scores != before:
-            return "It changed the list that it was given. sorted(...) makes a new one."
-        if given != expected:
-            return f"With {what} ({scores}, {share:g}) it gave {given!r}; expected {expected!r}."
-    return None
+    say = "With {what} ({0}, {1:g}) it gave {given!r}; expected {expected!r}."
+    changed = "It changed the list that it was given. sorted(...) makes a new one."
+    return compare(answer, cases, say, changed=changed)
 
 
+@exercise(
+    "Remove spaces and hyphens, then make sure that only digits are left, and how many.",
+    "digits[-1::-2] are added as they are; of digits[-2::-2] each doubled value adds d * 2 - 9 when that is above 9.",
+)
 def is_card(answer: Callable[[str], bool]) -> str | None:
-    """03.3: Luhn's rule."""
+    """03.3: the check digit of a card."""
     cases = [
         ("4111111111111111", True, "a test number"),
         ("4111 1111-1111 1111", True, "spaces and hyphens"),
@@ -77,11 +81,7 @@ def is_card(answer: Callable[[str], bool]) -> str | None:
         ("4111x1111x1111x1111", False, "letters in between"),
         ("", False, "an empty text"),
     ]
-    for text, expected, what in cases:
-        given = answer(text)
-        if given is not expected:
-            return f"With {what} ({text!r}) it gave {given!r}; expected {expected}."
-    return None
+    return compare(answer, cases, "With {what} ({0!r}) it gave {given!r}; expected {expected}.")
 
 
 @dataclass(frozen=True)
@@ -94,8 +94,12 @@ class _Told:
         return float(self.function(messages[-1]["content"]))
 
 
+@exercise(
+    "What does a small English model find hard? Look at the language of a question, and for signs of sums.",
+    "Give 0.9 to a question with å, ä, ö or common Swedish words, 0.6 to one with digits, 0.2 to the others.",
+)
 def my_score(answer: Callable[[str], float]) -> str | None:
-    """03.4: a scorer that beats word count on domains that it has not seen."""
+    """03.4: beat word count where you have never been."""
     from coursekit import routing_data
     from labkit.errors import RoutingError
     from labkit.routing.evaluation import evaluate
@@ -120,14 +124,18 @@ def my_score(answer: Callable[[str], float]) -> str | None:
     return None
 
 
+@exercise(
+    "First: was text shown? Then sort the other failures: some pass by themselves, some stay.",
+    "Not shown, and (429, or 500 and above, or dropped, or no connection).",
+)
 def again(answer: Callable[[int | str, bool], bool]) -> str | None:
-    """03.5: which failures may pass."""
+    """03.5: ask again?"""
     cases: list[tuple[int | str, bool, bool, str]] = [
         (429, False, True, "too many requests just now"),
         (500, False, True, "a fault inside the endpoint"),
         (503, False, True, "an endpoint that is overloaded"),
         ("dropped", False, True, "a connection that broke before any text"),
-        ("no connection", False, True, "nobody listened, perhaps for a moment"),
+        ("no connection", False, True, "nothing listened, perhaps for a moment"),
         (401, False, False, "a wrong key, which stays wrong"),
         (403, False, False, "a request that is forbidden"),
         (422, False, False, "a request with a wrong field"),
@@ -138,60 +146,4 @@ def again(answer: Callable[[int | str, bool], bool]) -> str | None:
         (500, True, False, "a fault after text was shown"),
         (502, False, True, "a gateway whose server did not answer"),
     ]
-    for what, shown, expected, why in cases:
-        given = answer(what, shown)
-        if given is not expected:
-            return f"For {what!r} with shown={shown} ({why}) it gave {given!r}; expected {expected}."
-    return None
-
-
-EXERCISES = [
-    Exercise(
-        "03.1",
-        "whole words",
-        (
-            "Take both apart into words first. What is a word? A run of letters and digits, in any language.",
-            r"""words = re.findall(r"\w+", text.lower()); put one space between them and one at each end, and look """
-            "for the phrase with a space at each end.",
-        ),
-        mentions,
-    ),
-    Exercise(
-        "03.2",
-        "a threshold of your own",
-        (
-            "Try the different scores as the threshold, from the smallest up, and count how many scores reach each.",
-            "for score in sorted(set(scores)): if sum(other >= score for other in scores) <= share * len(scores): "
-            "return score",
-        ),
-        threshold_for,
-    ),
-    Exercise(
-        "03.3",
-        "the check digit of a card",
-        (
-            "Remove spaces and hyphens, then make sure that only digits are left, and how many.",
-            "digits[-1::-2] are added as they are; of digits[-2::-2] each doubled value adds "
-            "d * 2 - 9 when that is above 9.",
-        ),
-        is_card,
-    ),
-    Exercise(
-        "03.4",
-        "beat word count where you have never been",
-        (
-            "What does a small English model find hard? Look at the language of a question, and for signs of sums.",
-            "Give 0.9 to a question with å, ä, ö or common Swedish words, 0.6 to one with digits, 0.2 to the others.",
-        ),
-        my_score,
-    ),
-    Exercise(
-        "03.5",
-        "ask again?",
-        (
-            "First: was text shown? Then sort the rest into what may pass by itself and what stays wrong.",
-            "Not shown, and (429, or 500 and above, or dropped, or no connection).",
-        ),
-        again,
-    ),
-]
+    return compare(answer, cases, "For {0!r} with shown={1} ({what}) it gave {given!r}; expected {expected}.")

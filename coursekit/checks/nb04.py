@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from coursekit.exercises import Exercise
+from coursekit.exercises import compare, exercise
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -12,6 +12,10 @@ if TYPE_CHECKING:
     Pairs = list[tuple[str, str]]
 
 
+@exercise(
+    "Take the notes out first. Then look at each question and what comes right after it.",
+    "kept = without notes; keep kept[i] when it is an answer, or the last one, or kept[i + 1] is an answer.",
+)
 def visible(answer: Callable[[Pairs], Pairs]) -> str | None:
     """04.1: what the model may see."""
     u1, a1, u2, a2, u3 = ("user", "1"), ("answer", "1"), ("user", "2"), ("answer", "2"), ("user", "3")
@@ -27,39 +31,44 @@ def visible(answer: Callable[[Pairs], Pairs]) -> str | None:
         ([u1, a1, u2, a2, note, u3, note], [u1, a1, u2, a2, u3], "a note at the end"),
         ([], [], "nothing at all"),
     ]
-    for messages, expected, what in cases:
-        before = list(messages)
-        given = answer(messages)
-        if messages != before:
-            return "It changed the list that it was given. Make a new one."
-        if given != expected:
-            return f"With {what} ({messages}) it gave {given!r}; expected {expected!r}."
-    return None
+    say = "With {what} ({0}) it gave {given!r}; expected {expected!r}."
+    return compare(answer, cases, say, changed="It changed the list that it was given. Make a new one.")
 
 
+@exercise(
+    "How many turns are free? It may be none, but never less than none.",
+    "free = max(0, width - running); waiting[:free] start, and enumerate(waiting[free:], 1) gives the places.",
+)
 def next_up(answer: Callable[[list[str], int, int], tuple[list[str], dict[str, int]]]) -> str | None:
-    """04.2: who is next, and where the others stand."""
-    cases: list[tuple[list[str], int, int, list[str], dict[str, int], str]] = [
-        (["a", "b", "c"], 0, 1, ["a"], {"b": 1, "c": 2}, "nobody runs and one may"),
-        (["a", "b", "c"], 1, 2, ["a"], {"b": 1, "c": 2}, "one of two runs"),
-        (["a", "b"], 2, 2, [], {"a": 1, "b": 2}, "all turns are taken"),
-        (["a", "b"], 0, 4, ["a", "b"], {}, "there is room for all"),
-        ([], 1, 2, [], {}, "nobody waits"),
-        (["a", "b"], 3, 2, [], {"a": 1, "b": 2}, "more run than may, since the width was made smaller"),
+    """04.2: who is next."""
+    cases: list[tuple[list[str], int, int, tuple[list[str], dict[str, int]], str]] = [
+        (["a", "b", "c"], 0, 1, (["a"], {"b": 1, "c": 2}), "nobody runs and one may"),
+        (["a", "b", "c"], 1, 2, (["a"], {"b": 1, "c": 2}), "one of two runs"),
+        (["a", "b"], 2, 2, ([], {"a": 1, "b": 2}), "all turns are taken"),
+        (["a", "b"], 0, 4, (["a", "b"], {}), "there is room for all"),
+        ([], 1, 2, ([], {}), "nobody waits"),
+        (["a", "b"], 3, 2, ([], {"a": 1, "b": 2}), "more run than may, since the width was made smaller"),
     ]
-    for waiting, running, width, now, places, what in cases:
-        given = answer(list(waiting), running, width)
+
+    def judge(given: Any, expected: tuple[list[str], dict[str, int]], what: str, *arguments: object) -> str | None:
         if given is None or len(given) != 2:
             return f"It gave {given!r}; expected two things, the names and the places."
+        now, places = expected
         if list(given[0]) != now:
-            return f"When {what} ({waiting}, {running}, {width}), {list(given[0])} started; expected {now}."
+            return f"When {what} {arguments}, {list(given[0])} started; expected {now}."
         if dict(given[1]) != places:
-            return f"When {what} ({waiting}, {running}, {width}), the places were {given[1]}; expected {places}."
-    return None
+            return f"When {what} {arguments}, the places were {given[1]}; expected {places}."
+        return None
+
+    return compare(answer, cases, judge)
 
 
+@exercise(
+    "First the Host: is it one of ours? Then the Origin: none, or exactly the Host that was asked.",
+    "urlsplit(origin).netloc is the host and the port of an origin; compare it whole with the Host.",
+)
 def trusted(answer: Callable[[str, str | None, set[str]], bool]) -> str | None:
-    """04.3: whose page it is."""
+    """04.3: whose page is it."""
     allowed = {"127.0.0.1:8080", "localhost:8080"}
     cases = [
         ("127.0.0.1:8080", None, True, "a program that is no browser"),
@@ -72,18 +81,24 @@ def trusted(answer: Callable[[str, str | None, set[str]], bool]) -> str | None:
         ("evil.example:8080", None, False, "a stranger's name that points here"),
         ("evil.example:8080", "http://evil.example:8080", False, "a page of a stranger's name that points here"),
         ("127.0.0.1:8080", "http://127.0.0.1:8080.evil.example", False, "a name that begins like ours"),
-        ("127.0.0.1:8080", "http://evil.example/127.0.0.1:8080", False, "an address with ours in its path"),
-        ("127.0.0.1:8080", "http://localhost:8080", False, "another of our names: what comes from us has one"),
+        ("127.0.0.1:8080", "http://evil.example/127.0.0.1:8080", False, "an address that has ours in its path"),
+        (
+            "127.0.0.1:8080",
+            "http://localhost:8080",
+            False,
+            "another of our names: our own page has the same name in both",
+        ),
     ]
-    for host, origin, expected, what in cases:
-        given = answer(host, origin, set(allowed))
-        if given is not expected:
-            return f"With {what} (Host {host}, Origin {origin}) it gave {given!r}; expected {expected}."
-    return None
+    say = "With {what} (Host {0}, Origin {1}) it gave {given!r}; expected {expected}."
+    return compare(lambda host, origin: answer(host, origin, set(allowed)), cases, say)
 
 
+@exercise(
+    "Old tries do not count. Which are still within the time?",
+    "sum(now - time < seconds for time in tries) < most",
+)
 def may_try(answer: Callable[[list[float], float, int, float], bool]) -> str | None:
-    """04.4: so many tries in so many seconds."""
+    """04.4: guessing passwords."""
     cases: list[tuple[list[float], float, int, float, bool, str]] = [
         ([], 0.0, 3, 60.0, True, "no try yet"),
         ([1.0, 2.0], 3.0, 3, 60.0, True, "two of three tries"),
@@ -94,51 +109,7 @@ def may_try(answer: Callable[[list[float], float, int, float], bool]) -> str | N
         ([1.0, 2.0], 3.0, 2, 60.0, False, "two of two tries"),
         ([1.0, 2.0, 3.0, 4.0], 5.0, 5, 60.0, True, "four of five tries"),
         ([1.0, 2.0, 3.0], 12.0, 3, 10.0, True, "tries count for 10 s only"),
-        ([1.0] * 100, 1000.0, 3, 60.0, True, "a hundred tries, all long ago"),
+        ([1.0] * 9, 1000.0, 3, 60.0, True, "nine tries, all long ago"),
     ]
-    for tries, now, most, seconds, expected, what in cases:
-        given = answer(list(tries), now, most, seconds)
-        if given is not expected:
-            limits = f"most={most}, seconds={seconds:g}"
-            return f"For the tries {tries[:5]} at {now:g} s, {limits} ({what}), it gave {given!r}; expected {expected}."
-    return None
-
-
-EXERCISES = [
-    Exercise(
-        "04.1",
-        "what the model may see",
-        (
-            "Take the notes out first. Then look at each question and what comes right after it.",
-            "kept = without notes; keep kept[i] when it is an answer, or the last one, or kept[i + 1] is an answer.",
-        ),
-        visible,
-    ),
-    Exercise(
-        "04.2",
-        "who is next",
-        (
-            "How many turns are free? It may be none, but never less than none.",
-            "free = max(0, width - running); waiting[:free] start, and enumerate(waiting[free:], 1) gives the places.",
-        ),
-        next_up,
-    ),
-    Exercise(
-        "04.3",
-        "whose page is it",
-        (
-            "First the Host: is it one of ours? Then the Origin: none, or exactly the Host that was asked.",
-            "urlsplit(origin).netloc is the host and the port of an origin; compare it whole with the Host.",
-        ),
-        trusted,
-    ),
-    Exercise(
-        "04.4",
-        "guessing passwords",
-        (
-            "Old tries do not count. Which are still within the time?",
-            "sum(now - time < seconds for time in tries) < most",
-        ),
-        may_try,
-    ),
-]
+    say = "For the tries {0} at {1:g} s, most={2}, seconds={3:g} ({what}), it gave {given!r}; expected {expected}."
+    return compare(answer, cases, say)

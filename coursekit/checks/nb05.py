@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from coursekit.exercises import Exercise
+from coursekit.exercises import compare, exercise, same
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
 
+@exercise(
+    "e to the power of each, divided by the sum of all of them. "
+    "If you take the same number off all of them, nothing changes.",
+    "top = max(logits); raised = [math.exp(each - top) for each in logits]; then divide by sum(raised).",
+)
 def probabilities(answer: Callable[[list[float]], list[float]]) -> str | None:
     """05.1: from logits to probabilities."""
     third = [1 / 3] * 3
@@ -25,22 +30,21 @@ def probabilities(answer: Callable[[list[float]], list[float]]) -> str | None:
         ([1000.0, 0.0], [1.0, 0.0], "a logit that is far above the other"),
         ([5.0], [1.0], "a single one"),
     ]
-    for logits, expected, what in cases:
-        before = list(logits)
-        try:
-            result = answer(logits)
-        except (OverflowError, ZeroDivisionError) as error:
-            large = max(map(abs, before)) >= 1000
+
+    def judge(result: Any, expected: list[float], what: str, logits: list[float]) -> str | None:
+        if isinstance(result, ArithmeticError):
+            large = max(map(abs, logits)) >= 1000
             missing = "Take the largest logit off all first." if large else "Raise e to the power of each logit first."
-            return f"With {what} ({before}) it failed: {type(error).__name__}. {missing}"
+            return f"With {what} ({logits}) it failed: {type(result).__name__}. {missing}"
         if not _has_length(result, len(expected)):
-            return f"With {what} ({before}) it returned {result!r}; expected a list of {len(expected)} probabilities."
-        if logits != before:
-            return "It changed the list that it was given. Make a new one."
+            return f"With {what} ({logits}) it returned {result!r}; expected a list of {len(expected)} probabilities."
         given = [float(each) for each in result]
-        if not all(map(_close, given, expected)):
-            return f"With {what} ({before}) it gave {given}; expected {[round(each, 3) for each in expected]}."
-    return None
+        if not all(map(same, given, expected)):
+            return f"With {what} ({logits}) it gave {given}; expected {[round(each, 3) for each in expected]}."
+        return None
+
+    changed = "It changed the list that it was given. Make a new one."
+    return compare(answer, cases, judge, changed=changed, accept=(OverflowError, ZeroDivisionError))
 
 
 def _has_length(value: object, length: int) -> bool:
@@ -48,12 +52,12 @@ def _has_length(value: object, length: int) -> bool:
     return hasattr(value, "__len__") and not isinstance(value, str) and len(value) == length
 
 
-def _close(one: float, other: float) -> bool:
-    return math.isclose(one, other, abs_tol=1e-6)
-
-
+@exercise(
+    "The centre of mass is the mean of the rows, each weighted with its ink; the same for the columns.",
+    "mass = sum of all ink; row = sum(ink * y) / mass; the middle of 28 rows is 13.5; round(13.5 - row).",
+)
 def shift(answer: Callable[[list[list[float]]], tuple[int, int]]) -> str | None:
-    """05.2: how far a drawing has to move."""
+    """05.2: how far to move."""
     cases: list[tuple[list[tuple[int, int, float]], tuple[int, int], str]] = [
         ([(0, 0, 1.0), (1, 1, 1.0)], (13, 13), "ink in the upper left corner"),
         ([(26, 26, 1.0), (27, 27, 1.0)], (-13, -13), "ink in the lower right corner"),
@@ -62,18 +66,27 @@ def shift(answer: Callable[[list[list[float]]], tuple[int, int]]) -> str | None:
         ([(4, 10, 1.0), (9, 14, 0.5)], (8, 2), "a dark point, and one half as dark below it"),
         ([(2, 20, 0.2), (3, 23, 0.2)], (11, -8), "pale ink"),
     ]
-    for ink, expected, what in cases:
+
+    def draw(ink: list[tuple[int, int, float]]) -> tuple[int, int]:
         picture = [[0.0] * 28 for _ in range(28)]
         for row, column, amount in ink:
             picture[row][column] = amount
-        given = answer(picture)
+        return answer(picture)
+
+    def judge(given: Any, expected: tuple[int, int], what: str, _: object) -> str | None:
         if not _has_length(given, 2):
             return f"It returned {given!r}; expected two whole numbers: rows down and columns to the right."
         if tuple(given) != expected:
             return f"With {what} it gave {tuple(given)}; expected {expected} (rows down, columns to the right)."
-    return None
+        return None
+
+    return compare(draw, cases, judge)
 
 
+@exercise(
+    "taken[0] is the first run. Of the others, one slow run must not count much.",
+    "statistics.median(taken[1:])",
+)
 def summary(answer: Callable[[list[float]], tuple[float, float]]) -> str | None:
     """05.3: what a row of timings says."""
     cases = [
@@ -83,17 +96,23 @@ def summary(answer: Callable[[list[float]], tuple[float, float]]) -> str | None:
         ([20.0, 1.0, 2.0, 3.0, 4.0], (20.0, 2.5), "an even number of runs after the first"),
         ([7.0, 5.0], (7.0, 5.0), "two runs"),
     ]
-    for taken, expected, what in cases:
-        given = answer(list(taken))
+
+    def judge(given: Any, expected: tuple[float, float], what: str, taken: list[float]) -> str | None:
         if not _has_length(given, 2):
             return f"It returned {given!r}; expected two numbers: the first run, and the median of the others."
-        if not all(map(_close, given, expected)):
+        if not all(map(same, given, expected)):
             return f"With {what} ({taken}) it gave {tuple(given)}; expected {expected}."
-    return None
+        return None
+
+    return compare(answer, cases, judge)
 
 
+@exercise(
+    "Compare the whole Origin with those that are allowed, and repeat it in the answer. Otherwise only Vary.",
+    'return {"Vary": "Origin"} | ({"Access-Control-Allow-Origin": origin} if origin in allowed else {})',
+)
 def headers(answer: Callable[[str | None, set[str]], dict[str, str]]) -> str | None:
-    """05.4: which page may read an answer."""
+    """05.4: which page may read."""
     ours = {"http://127.0.0.1:5173", "http://localhost:5173"}
     allowed = "http://127.0.0.1:5173"
     cases = [
@@ -105,14 +124,14 @@ def headers(answer: Callable[[str | None, set[str]], dict[str, str]]) -> str | N
         (None, None, "a program that is no browser"),
         ("http://localhost:5173", "http://localhost:5173", "our page by its other name"),
     ]
-    for origin, expected, what in cases:
-        given = answer(origin, set(ours))
+
+    def judge(given: Any, expected: str | None, what: str, origin: str | None) -> str | None:
         if not isinstance(given, dict):
             return f"It gave {given!r}; expected a dictionary of headers."
         named = {name.lower(): value for name, value in given.items()}
-        if "access-control-allow-origin" in named and not isinstance(named["access-control-allow-origin"], str):
-            return f"For {what} (Origin {origin}) the value of a header is not a text. Leave the header out instead."
         value = named.get("access-control-allow-origin")
+        if "access-control-allow-origin" in named and not isinstance(value, str):
+            return f"For {what} (Origin {origin}) the value of a header is not a text. Leave the header out instead."
         if value == "*":
             return f"For {what} (Origin {origin}) it allows everybody: '*'. Then each page that you visit may read."
         if value != expected:
@@ -122,44 +141,6 @@ def headers(answer: Callable[[str | None, set[str]], dict[str, str]]) -> str | N
         if "origin" not in [each.strip().lower() for each in named.get("vary", "").split(",")]:
             told = "The answer depends on the Origin: say so with Vary: Origin, or a cache gives it to another page."
             return f"For {what} (Origin {origin}) there is no Vary. {told}"
-    return None
+        return None
 
-
-EXERCISES = [
-    Exercise(
-        "05.1",
-        "from logits to probabilities",
-        (
-            "e to the power of each, divided by the sum of all of them. The same number off all changes nothing.",
-            "top = max(logits); raised = [math.exp(each - top) for each in logits]; then divide by sum(raised).",
-        ),
-        probabilities,
-    ),
-    Exercise(
-        "05.2",
-        "how far to move",
-        (
-            "The centre of mass is the mean of the rows, each weighted with its ink; the same for the columns.",
-            "mass = sum of all ink; row = sum(ink * y) / mass; the middle of 28 rows is 13.5; round(13.5 - row).",
-        ),
-        shift,
-    ),
-    Exercise(
-        "05.3",
-        "what a row of timings says",
-        (
-            "taken[0] is the first run. Of the others, one slow run must not count much.",
-            "statistics.median(taken[1:])",
-        ),
-        summary,
-    ),
-    Exercise(
-        "05.4",
-        "which page may read",
-        (
-            "Compare the whole Origin with those that are allowed, and repeat it in the answer. Otherwise only Vary.",
-            'return {"Vary": "Origin"} | ({"Access-Control-Allow-Origin": origin} if origin in allowed else {})',
-        ),
-        headers,
-    ),
-]
+    return compare(lambda origin: answer(origin, set(ours)), cases, judge)

@@ -7,9 +7,9 @@ import sqlite3
 import tempfile
 from contextlib import closing
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from coursekit.exercises import Exercise
+from coursekit.exercises import compare, exercise
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -17,6 +17,10 @@ if TYPE_CHECKING:
 GOOD = {"PORT": "8080", "TIMEOUT": "30", "MODE": "production", "SECRET": "s" * 32}
 
 
+@exercise(
+    "Begin with an empty list, look at each variable by itself, and append its name. Return at the end only.",
+    "math.isfinite(x) and x > 0 for TIMEOUT, float() inside try. SECRET counts only where MODE is production.",
+)
 def mistakes(answer: Callable[[dict[str, str]], list[str]]) -> str | None:
     """07.1: all mistakes at once."""
     cases: list[tuple[dict[str, str], list[str], str]] = [
@@ -43,16 +47,20 @@ def mistakes(answer: Callable[[dict[str, str]], list[str]]) -> str | None:
             "three mistakes at once",
         ),
     ]
-    for environ, expected, what in cases:
-        try:
-            given = answer(dict(environ))
-        except ValueError as error:
-            return f"With {what} it raised ValueError ({error}). A value that cannot be read is a mistake to name."
-        if given != expected:
-            return f"With {what} it gave {given!r}; expected {expected!r}."
-    return None
+
+    def judge(given: object, expected: list[str], what: str, _: object) -> str | None:
+        if isinstance(given, ValueError):
+            return f"With {what} it raised ValueError ({given}). A value that cannot be read is a mistake to name."
+        return None if given == expected else f"With {what} it gave {given!r}; expected {expected!r}."
+
+    return compare(answer, cases, judge, accept=ValueError)
 
 
+@exercise(
+    "The rank is share times the last count. Find the first bucket whose count is at least the rank.",
+    "If the last count is 0, return None. If high is infinite, return low. Otherwise return "
+    "low + (high - low) * (rank - before) / (count - before).",
+)
 def quantile(answer: Callable[[list[tuple[float, float]], float], float | None]) -> str | None:
     """07.2: a quantile out of a histogram."""
     inf = math.inf
@@ -65,14 +73,13 @@ def quantile(answer: Callable[[list[tuple[float, float]], float], float | None])
         ([(1.0, 1.0), (2.0, 1.0), (inf, 10.0)], 0.95, 2.0, "above the last bound nothing is known but that bound"),
         ([(1.0, 0.0), (inf, 0.0)], 0.5, None, "without observations there is none"),
     ]
-    for buckets, share, expected, why in cases:
-        given = answer(list(buckets), share)
-        same = given is None if expected is None else given is not None and math.isclose(given, expected, rel_tol=1e-6)
-        if not same:
-            return f"With {buckets} and {share} it gave {given!r}; expected {expected!r}: {why}."
-    return None
+    return compare(answer, cases, "With {0} and {1} it gave {given!r}; expected {expected!r}: {what}.")
 
 
+@exercise(
+    "Alive comes first: without it, wait within the first 60 seconds and restart afterwards.",
+    'if not alive: "wait" if since < 60 else "restart"; otherwise "serve" if ready else "hold".',
+)
 def action(answer: Callable[[bool, bool, float], str]) -> str | None:
     """07.3: what a supervisor does."""
     cases = [
@@ -86,20 +93,24 @@ def action(answer: Callable[[bool, bool, float], str]) -> str | None:
         (False, True, 100.0, "restart", "dead, with a ready flag from before"),
         (False, True, 5.0, "wait", "not alive yet, with a ready flag from before"),
     ]
-    for alive, ready, since, expected, what in cases:
-        given = answer(alive, ready, since)
-        if given != expected:
-            return f"With {what} it gave {given!r}; expected {expected!r}."
-    return None
+    return compare(answer, cases, "With {what} it gave {given!r}; expected {expected!r}.")
 
 
+@exercise(
+    "BEGIN before the first step, COMMIT after the last one, and ROLLBACK where one fails.",
+    'try: ... except BaseException: database.execute("ROLLBACK"); raise',
+)
 def upgrade(answer: Callable[[sqlite3.Connection, list[str]], None]) -> str | None:
     """07.4: all of a migration or nothing of it."""
     good = ["ALTER TABLE notes ADD COLUMN colour TEXT", "UPDATE notes SET colour = 'red'"]
     bad = [*good, "UPDATE nothing SET colour = 'blue'"]
-    for steps, columns, what in ((good, 2, "two good steps"), (bad, 1, "a third step that fails")):
+    cases = [(good, ("milk", "red"), "two good steps"), (bad, ("milk",), "a third step that fails")]
+
+    def run(steps: list[str]) -> tuple[Exception | None, list[tuple[str, ...]]]:
+        """The exception of the answer, and the rows that are in the file afterwards."""
         with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as place:
             file = Path(place) / "notes.db"
+            raised = None
             with closing(sqlite3.connect(file, isolation_level=None)) as database:
                 database.execute("CREATE TABLE notes (body TEXT)")
                 database.execute("INSERT INTO notes VALUES ('milk')")
@@ -107,21 +118,28 @@ def upgrade(answer: Callable[[sqlite3.Connection, list[str]], None]) -> str | No
                     answer(database, list(steps))
                 except Exception as error:
                     # A student may raise an error of their own from it.
-                    if steps is good:
-                        return f"With {what} it raised {type(error).__name__}: {error}."
-                    if not isinstance(error, sqlite3.Error) and not isinstance(error.__cause__, sqlite3.Error):
+                    if steps == bad and not any(isinstance(each, sqlite3.Error) for each in (error, error.__cause__)):
                         raise
-                else:
-                    if steps is bad:
-                        return f"With {what} it raised nothing. Who upgrades has to hear of it: raise the error again."
+                    raised = error
             # Another look at the file, as the next start would have it.
             with closing(sqlite3.connect(file)) as later:
-                rows = later.execute("SELECT * FROM notes").fetchall()
-        if rows != [("milk", "red")[:columns]]:
-            return f"With {what} the file then held {rows}; expected {[('milk', 'red')[:columns]]}."
-    return None
+                return raised, later.execute("SELECT * FROM notes").fetchall()
+
+    def judge(result: Any, row: tuple[str, ...], what: str, steps: list[str]) -> str | None:
+        raised, rows = result
+        if raised and steps == good:
+            return f"With {what} it raised {type(raised).__name__}: {raised}."
+        if not raised and steps == bad:
+            return f"With {what} it raised nothing. The caller must hear of it: raise the error again."
+        return None if rows == [row] else f"With {what} the file then held {rows}; expected {[row]}."
+
+    return compare(run, cases, judge)
 
 
+@exercise(
+    "One user holds a slot for service_s seconds of every service_s + think_s.",
+    "slots * (service_s + think_s) / service_s",
+)
 def saturation(answer: Callable[[float, int, float], float]) -> str | None:
     """07.5: how many users until somebody always waits."""
     cases = [
@@ -131,57 +149,4 @@ def saturation(answer: Callable[[float, int, float], float]) -> str | None:
         (4.0, 1, 5.0, 2.25, "a number that is not whole"),
         (4.0, 3, 0.0, 3.0, "users who do not think at all"),
     ]
-    for service, slots, think, expected, what in cases:
-        given = answer(service, slots, think)
-        if not isinstance(given, int | float) or not math.isclose(given, expected):
-            return f"With {what} ({service} s, {slots}, {think} s) it gave {given!r}; expected {expected}."
-    return None
-
-
-EXERCISES = [
-    Exercise(
-        "07.1",
-        "all mistakes at once",
-        (
-            "Begin with an empty list, look at each variable by itself, and append its name. Return at the end only.",
-            "math.isfinite(x) and x > 0 for TIMEOUT, float() inside try. SECRET counts only where MODE is production.",
-        ),
-        mistakes,
-    ),
-    Exercise(
-        "07.2",
-        "a quantile out of a histogram",
-        (
-            "The rank is share times the last count. Find the first bucket whose count is at least the rank.",
-            "low + (high - low) * (rank - before) / (count - before); where high is infinite, return low.",
-        ),
-        quantile,
-    ),
-    Exercise(
-        "07.3",
-        "what a supervisor does",
-        (
-            "Alive comes first: without it, wait within the first 60 seconds and restart afterwards.",
-            'if not alive: "wait" if since < 60 else "restart"; otherwise "serve" if ready else "hold".',
-        ),
-        action,
-    ),
-    Exercise(
-        "07.4",
-        "all of a migration or nothing of it",
-        (
-            "BEGIN before the first step, COMMIT after the last one, and ROLLBACK where one fails.",
-            'try: ... except BaseException: database.execute("ROLLBACK"); raise',
-        ),
-        upgrade,
-    ),
-    Exercise(
-        "07.5",
-        "how many users until somebody always waits",
-        (
-            "One user holds a slot for service_s seconds of every service_s + think_s.",
-            "slots * (service_s + think_s) / service_s",
-        ),
-        saturation,
-    ),
-]
+    return compare(answer, cases, "With {what} ({0} s, {1}, {2} s) it gave {given!r}; expected {expected}.")

@@ -6,7 +6,7 @@ import ast
 import json
 import re
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import nbformat
 import pytest
@@ -14,6 +14,9 @@ import pytest
 from coursekit import exercises
 from coursekit.copies import ORIGINS, lessons
 from coursekit.errors import WorkbookError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 ROOT = Path(__file__).resolve().parents[2]
 NUMBERS = [item.number for item in lessons() if (ROOT / "coursekit/checks" / f"nb{item.number}.py").exists()]
@@ -99,25 +102,50 @@ def test_a_notebook_has_at_least_four(notebook: str) -> None:
     assert len(exercises.exercises(notebook)) >= 4
 
 
-def test_an_exception_of_the_students_code_is_shown_with_its_input() -> None:
+@pytest.mark.parametrize(
+    ("number", "given"),
+    [("02.2", "([15, 20, 35, 40, 50], 30)"), ("02.1", "(1, [work, work, work, work])")],
+    ids=["function", "coroutine"],
+)
+def test_an_exception_of_the_students_code_is_shown_with_its_input(number: str, given: str) -> None:
     def broken(*_: object) -> None:
         raise ZeroDivisionError("division by zero")
 
-    shown = str(exercises.check("02.2", broken))
-    assert "Your code raised ZeroDivisionError for the input ([15, 20, 35, 40, 50], 30): division by zero." in shown
+    async def broken_later(*_: object) -> None:
+        broken()
 
-
-def test_an_exception_in_the_students_coroutine_is_shown_with_its_input() -> None:
-    async def broken(*_: object) -> None:
-        raise KeyError(1)
-
-    assert "Your code raised KeyError for the input (1, [work, work, work, work])" in str(
-        exercises.check("02.1", broken)
-    )
+    shown = str(exercises.check(number, broken_later if number == "02.1" else broken))
+    assert f"Your code raised ZeroDivisionError for the input {given}: division by zero." in shown
 
 
 def test_a_result_that_the_check_cannot_read_is_not_shown_as_an_exception_of_the_student() -> None:
     assert exercises.UNUSABLE in str(exercises.check("01.4", lambda *_: 5))
+
+
+def fail_at_once(_: Callable[[], None]) -> str | None:
+    raise OSError("no mock")
+
+
+def fail_after_the_answer(answer: Callable[[], None]) -> str | None:
+    exercises.compare(answer, [(None, "")], "", accept=KeyError)
+    raise OSError("no mock")
+
+
+@pytest.mark.parametrize("check", [fail_at_once, fail_after_the_answer])
+def test_a_check_that_fails_is_not_called_the_students(
+    check: Callable[[Any], str | None], desk: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nor is it counted as a try."""
+
+    def broken() -> None:
+        raise KeyError
+
+    exercise = exercises.Exercise("01.1", "a title", ("", ""), check)
+    monkeypatch.setattr(exercises, "find", lambda _: exercise)
+    verdict = exercises.check("01.1", broken)
+    assert str(verdict).startswith(f"Exercise 01.1, a title: {exercises.FAILED} OSError")
+    assert not verdict.passed
+    assert not (desk / "work" / exercises.PROGRESS).exists()
 
 
 def test_the_result_stands_in_words_and_is_escaped() -> None:

@@ -14,7 +14,7 @@ from labkit.history import History, estimate
 
 
 def test_it_passes_the_check_of_the_trim_exercise() -> None:
-    assert nb02.trim(lambda messages, sizes, budget: History(list(messages), list(sizes)).within(budget)) is None
+    assert nb02.trim.check(lambda messages, sizes, budget: History(list(messages), list(sizes)).within(budget)) is None
 
 
 def test_without_a_budget_all_messages_are_sent() -> None:
