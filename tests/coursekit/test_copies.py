@@ -44,23 +44,25 @@ def source(path: Path) -> str:
     return str(nbformat.read(path, as_version=4).cells[1].source)
 
 
+@pytest.fixture
+def mine(course: Path) -> Path:
+    """The copy of the first lesson, made and then changed by the student."""
+    copies.refresh(course)
+    copy = course / "work" / "01_first.ipynb"
+    work_on(copy, "mine")
+    return copy
+
+
 def test_lessons_in_reading_order(course: Path) -> None:
-    """Only what begins with a number is one."""
-    assert [(item.number, item.copy.name) for item in copies.lessons(course)] == [
-        ("01", "01_first.ipynb"),
-        ("02", "02_second.ipynb"),
-    ]
-
-
-@pytest.mark.parametrize("number", ["1", "01"])
-def test_lesson_by_its_number(course: Path, number: str) -> None:
-    """With or without its zero."""
-    assert copies.lesson(number, course).original.name == "01_first.ipynb"
+    """Only a notebook whose name begins with a number is one; its number may lack the zero."""
+    found = [(item.number, item.copy.name) for item in copies.lessons(course)]
+    assert found == [("01", "01_first.ipynb"), ("02", "02_second.ipynb")]
+    assert copies.lesson("1", course) == copies.lesson("01", course) == copies.lessons(course)[0]
 
 
 @pytest.mark.parametrize("number", ["3", "x", ""])
 def test_unknown_number(course: Path, number: str) -> None:
-    """What there is instead is said, and nothing is made."""
+    """The error names the lessons, and no copy is made."""
     with pytest.raises(WorkbookError, match=f"There is no notebook {number}") as caught:
         copies.reset(number, course)
     assert "01, 02" in caught.value.fix
@@ -68,92 +70,59 @@ def test_unknown_number(course: Path, number: str) -> None:
 
 
 def test_copies_have_no_outputs(course: Path) -> None:
-    """A student guesses first; everything else is as in the lesson."""
+    """A student guesses first; everything else is as in the lesson. A second start leaves the copies alone."""
     assert copies.refresh(course) == []
     for item in copies.lessons(course):
         original, copy = (nbformat.read(path, as_version=4) for path in (item.original, item.copy))
         assert (copy.cells[1].outputs, copy.cells[1].execution_count) == ([], None)
         assert [(cell.id, cell.source) for cell in copy.cells] == [(cell.id, cell.source) for cell in original.cells]
         assert original.cells[1].outputs
-
-
-def test_nothing_to_do(course: Path) -> None:
-    """A second start leaves the copies alone."""
-    copies.refresh(course)
     before = [item.copy.stat() for item in copies.lessons(course)]
     assert copies.refresh(course) == []
     assert [item.copy.stat() for item in copies.lessons(course)] == before
 
 
-def test_work_is_left_alone(course: Path) -> None:
-    """Where the lesson is as it was, there is nothing to say about a copy with work in it."""
-    copies.refresh(course)
-    work_on(course / "work" / "01_first.ipynb", "mine")
-    assert copies.refresh(course) == []
-    assert source(course / "work" / "01_first.ipynb") == "mine"
-
-
 def test_untouched_copy_follows_its_lesson(course: Path) -> None:
-    """Nothing is lost, so nothing is asked."""
+    """Also one that was deleted."""
     copies.refresh(course)
     write(course, "01_first.ipynb", "updated")
+    copies.lesson("2", course).copy.unlink()
     assert copies.refresh(course) == []
-    assert source(course / "work" / "01_first.ipynb") == "updated"
+    assert [source(item.copy) for item in copies.lessons(course)] == ["updated", "2"]
 
 
-def test_updated_lesson_is_offered_over_work(course: Path) -> None:
-    """The copy is kept, and the offer says how to have the lesson; the other lesson is not in it."""
-    copies.refresh(course)
-    work_on(course / "work" / "01_first.ipynb", "mine")
+def test_work_is_kept_and_an_updated_lesson_is_offered(course: Path, mine: Path) -> None:
+    """The offer says how to get the lesson; the other lesson is not in it."""
+    assert copies.refresh(course) == []
     write(course, "01_first.ipynb", "updated")
     for _ in range(2):
         (offer,) = copies.refresh(course)
         assert "python lab.py reset 01" in offer
-    assert source(course / "work" / "01_first.ipynb") == "mine"
+    assert source(mine) == "mine"
 
 
-def test_copy_of_unknown_origin_is_kept(course: Path) -> None:
-    """It may be all somebody has, whatever became of our notes about it."""
-    copies.refresh(course)
-    work_on(course / "work" / "01_first.ipynb", "mine")
+def test_copy_of_unknown_origin_is_kept(course: Path, mine: Path) -> None:
     (course / "work" / copies.ORIGINS).write_text("{", encoding="utf-8")
     assert any("reset 01" in offer for offer in copies.refresh(course))
-    assert source(course / "work" / "01_first.ipynb") == "mine"
+    assert source(mine) == "mine"
 
 
-def test_deleted_copy_comes_again(course: Path) -> None:
-    """The simplest way to begin anew."""
-    copies.refresh(course)
-    (course / "work" / "01_first.ipynb").unlink()
-    assert copies.refresh(course) == []
-    assert source(course / "work" / "01_first.ipynb") == "1"
-
-
-def test_reset_keeps_the_old_copy(course: Path) -> None:
-    """It stays beside the fresh one, which follows its lesson again."""
-    copies.refresh(course)
-    work_on(course / "work" / "01_first.ipynb", "mine")
-    fresh, kept = copies.reset("1", course)
-    assert source(fresh) == "1"
-    assert kept
-    assert kept.parent == fresh.parent
-    assert source(kept) == "mine"
+def test_reset_keeps_every_old_copy(course: Path, mine: Path) -> None:
+    """Also at once after another reset; the fresh copy follows its lesson again."""
+    kept = []
+    for number in range(4):
+        work_on(mine, f"mine {number}")
+        fresh, old = copies.reset("1", course)
+        assert (fresh, source(fresh)) == (mine, "1")
+        assert old
+        assert old.parent == fresh.parent
+        kept.append(old)
+    assert [source(path) for path in kept] == ["mine 0", "mine 1", "mine 2", "mine 3"]
     write(course, "01_first.ipynb", "updated")
     assert copies.refresh(course) == []
-    assert source(fresh) == "updated"
+    assert source(mine) == "updated"
 
 
 def test_reset_without_a_copy(course: Path) -> None:
-    """There is nothing to keep."""
     fresh, kept = copies.reset("2", course)
     assert (source(fresh), kept) == ("2", None)
-
-
-def test_reset_in_one_breath(course: Path) -> None:
-    """An impatient second reset does not take what the first one kept."""
-    copies.refresh(course)
-    kept = []
-    for number in range(4):
-        work_on(course / "work" / "01_first.ipynb", f"mine {number}")
-        kept.append(copies.reset("1", course)[1])
-    assert [source(path) for path in kept if path] == ["mine 0", "mine 1", "mine 2", "mine 3"]

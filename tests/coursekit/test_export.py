@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import shutil
-import stat
 import subprocess
 import sys
 from pathlib import Path
@@ -18,6 +17,7 @@ from coursekit.copies import ROOT
 from coursekit.errors import WorkbookError
 
 HEADER = "Made from notebooks/04_app.ipynb by: python lab.py export"
+BLANKS = ("", "\n", "\n \n\t\n")
 HALF = r'{"cells": [{"cell_type": "code", "source": "%%export apps/a.py\n\ud800"}]}'
 
 
@@ -47,89 +47,76 @@ def test_the_repository_is_clean() -> None:
     assert not problems, "".join(problem.diff for problem in problems) + str(export.failure(problems))
 
 
-def test_parts_become_a_file(tmp_path: Path) -> None:
-    """In order, two blank lines apart, whatever blank lines the cells begin and end with; other cells are not in it."""
-    notebook(
-        tmp_path,
-        '%%export apps/chat/guard.py\n"""Guard."""\n\nimport re\n\n',
-        "print('not in it')",
-        "\n\n%%export apps/chat/guard.py\n\n\ndef guard() -> str:\n    return 'ä'  ",
-        "# %%export apps/chat/guard.py\nx = 1",
-        "x = 1\n%%export apps/chat/guard.py",
-        "%%exporter apps/chat/guard.py\nx = 2",
-    )
-    assert export.write(tmp_path) == {"apps/chat/guard.py": "written"}
-    text = f'# {HEADER}\n"""Guard."""\n\nimport re\n\n\ndef guard() -> str:\n    return \'ä\'\n'
-    assert tree(tmp_path) == {os.path.join("apps", "chat", "guard.py"): text.encode()}  # noqa: PTH118
+def first(path: str, top: str, rest: str, header: str) -> tuple[str, list[str], str]:
+    """A file whose first lines have to stay first: the header comes after them."""
+    return path, [top + rest], f"{top}{header}\n{rest}"
+
+
+HASH, SLASHES, HTML, CSS, MD = (
+    f"# {HEADER}",
+    f"// {HEADER}",
+    f"<!-- {HEADER} -->",
+    f"/* {HEADER} */",
+    f"[//]: # ({HEADER})",
+)
+
+
+@pytest.mark.parametrize(
+    ("path", "parts", "text"),
+    [
+        # Python: two blank lines between the parts, whatever blank lines the cells begin and end with
+        (
+            "x.py",
+            ['"""Guard."""\n\nimport re\n\n', "\n\ndef f():\n    'ä'  "],
+            f'{HASH}\n"""Guard."""\n\nimport re\n\n\ndef f():\n    \'ä\'\n',
+        ),
+        # the others: a blank line between parts is the author's to write
+        ("x.css", ["\n.a {}\n\n", ".b {}", "\n.c {}\n"], f"{CSS}\n.a {{}}\n.b {{}}\n\n.c {{}}\n"),
+        *((f"x{end}", ["x"], f"{HASH}\nx\n") for end in (".toml", ".sh", ".yml", ".yaml", ".txt", ".cfg", ".ini")),
+        *((name, ["x"], f"{HASH}\nx\n") for name in ("Dockerfile", ".env", ".env.example", ".gitignore")),
+        *((f"x{end}", ["x"], f"{SLASHES}\nx\n") for end in (".js", ".jsx", ".ts", ".tsx", ".mjs")),
+        *((f"x{end}", ["x"], f"{HTML}\nx\n") for end in (".html", ".svg")),
+        ("x.md", ["x"], f"{MD}\nx\n"),
+        ("x.sql", ["x"], f"-- {HEADER}\nx\n"),
+        # a kind that has no comments, or that is not known, has no header
+        *((name, ["x"], "x\n") for name in ("x.json", "x.csv", "x.jsonl", "LICENSE")),
+        first("x.py", "#!/usr/bin/env python3\n", "print()\n", HASH),
+        first("x.sh", "#!/bin/sh\n", "ls\n", HASH),
+        first("x.html", "<!doctype html>\n", "<title>x</title>\n", HTML),
+        first("x.html", "<!DOCTYPE html>\n", "<title>x</title>\n", HTML),
+        first("x.svg", '<?xml version="1.0"?>\n', "<!DOCTYPE svg>\n<svg></svg>\n", HTML),
+        first("x.css", '@charset "utf-8";\n', "a {}\n", CSS),
+        first("x.md", "---\ntitle: x\n---\n", "x\n", MD),
+        ("x.html", ["<!doctype html><p>x"], f"<!doctype html>\n{HTML}\n<p>x\n"),
+        ("x.txt", ["a\r\nb\r\n"], f"{HASH}\na\nb\n"),
+    ],
+)
+def test_cells_become_a_file(tmp_path: Path, path: str, parts: list[str], text: str) -> None:
+    """With a header in the comments of its kind, and the line ends of Unix."""
+    end = "\r\n" if "\r" in parts[0] else "\n"
+    notebook(tmp_path, *(f"%%export apps/chat/{path}{end}{part}" for part in parts))
+    assert export.write(tmp_path) == {f"apps/chat/{path}": "written"}
+    assert (tmp_path / "apps/chat" / path).read_bytes() == text.encode()
     assert export.check(tmp_path) == []
 
 
-def test_other_parts_follow_each_other(tmp_path: Path) -> None:
-    """A blank line between them is the author's to write."""
+def test_other_cells_are_not_exported(tmp_path: Path) -> None:
     notebook(
-        tmp_path, "%%export apps/a.css\n\n.a {}\n\n", "%%export apps/a.css\n.b {}", "%%export apps/a.css\n\n.c {}\n"
+        tmp_path,
+        "print('not in it')",
+        "\n\n%%export apps/a.py\nx = 1",
+        "# %%export apps/a.py\nx = 2",
+        "x = 2\n%%export apps/a.py",
+        "%%exporter apps/a.py\nx = 2",
     )
     export.write(tmp_path)
-    assert (tmp_path / "apps/a.css").read_text(encoding="utf-8") == f"/* {HEADER} */\n.a {{}}\n.b {{}}\n\n.c {{}}\n"
+    assert list(tree(tmp_path).values()) == [f"{HASH}\nx = 1\n".encode()]
 
 
-@pytest.mark.parametrize(
-    ("path", "header"),
-    [
-        *((f"x{end}", f"# {HEADER}\n") for end in (".py", ".toml", ".sh", ".yml", ".yaml", ".txt", ".cfg", ".ini")),
-        *((name, f"# {HEADER}\n") for name in ("Dockerfile", ".env", ".env.example", ".gitignore")),
-        *((f"x{end}", f"// {HEADER}\n") for end in (".js", ".jsx", ".ts", ".tsx", ".mjs")),
-        *((f"x{end}", f"<!-- {HEADER} -->\n") for end in (".html", ".svg")),
-        ("x.md", f"[//]: # ({HEADER})\n"),
-        ("x.css", f"/* {HEADER} */\n"),
-        ("x.sql", f"-- {HEADER}\n"),
-        *((name, "") for name in ("x.json", "x.csv", "x.jsonl", "LICENSE")),
-    ],
-)
-def test_header_in_the_comments_of_its_kind(tmp_path: Path, path: str, header: str) -> None:
-    """A kind that has no comments, or that nobody here knows, goes without."""
-    notebook(tmp_path, f"%%export apps/chat/{path}\nx")
-    export.write(tmp_path)
-    assert (tmp_path / "apps/chat" / path).read_text(encoding="utf-8") == f"{header}x\n"
-
-
-@pytest.mark.parametrize(
-    ("path", "first", "rest"),
-    [
-        ("x.py", "#!/usr/bin/env python3\n", "print()\n"),
-        ("x.sh", "#!/bin/sh\n", "ls\n"),
-        ("x.html", "<!doctype html>\n", "<title>x</title>\n"),
-        ("x.html", "<!DOCTYPE html>\n", "<title>x</title>\n"),
-        ("x.svg", '<?xml version="1.0"?>\n', "<!DOCTYPE svg>\n<svg></svg>\n"),
-        ("x.css", '@charset "utf-8";\n', "a {}\n"),
-        ("x.md", "---\ntitle: x\n---\n", "x\n"),
-    ],
-)
-def test_what_must_be_first_stays_first(tmp_path: Path, path: str, first: str, rest: str) -> None:
-    """The header comes after it."""
-    notebook(tmp_path, f"%%export apps/{path}\n{first}{rest}")
-    export.write(tmp_path)
-    whole = (tmp_path / "apps" / path).read_text(encoding="utf-8")
-    header = whole.removeprefix(first).removesuffix(rest)
-    assert whole.startswith(first)
-    assert HEADER in header
-    assert header.count("\n") == 1
-
-
-def test_doctype_on_a_line_with_more(tmp_path: Path) -> None:
-    """The line is parted."""
-    notebook(tmp_path, "%%export apps/x.html\n<!doctype html><p>x")
-    export.write(tmp_path)
-    assert (tmp_path / "apps/x.html").read_text(encoding="utf-8") == f"<!doctype html>\n<!-- {HEADER} -->\n<p>x\n"
-
-
-def test_line_ends_are_unix(tmp_path: Path) -> None:
-    """Whatever the notebook was written with; only Windows, where git makes them so, may have others in its files."""
-    notebook(tmp_path, "%%export apps/a.txt\r\na\r\nb\r\n")
-    export.write(tmp_path)
-    text = f"# {HEADER}\na\nb\n"
-    assert (tmp_path / "apps/a.txt").read_bytes() == text.encode()
-    file(tmp_path, "apps/a.txt", text.replace("\n", "\r\n"))
+def test_line_ends_of_windows_differ_only_elsewhere(tmp_path: Path) -> None:
+    """On Windows git writes files with them."""
+    notebook(tmp_path, "%%export apps/a.txt\na")
+    file(tmp_path, "apps/a.txt", f"{HASH}\r\na\r\n")
     assert bool(export.check(tmp_path)) == (os.linesep == "\n")
 
 
@@ -166,15 +153,6 @@ def test_a_file_is_replaced_whole(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     assert old.read_bytes() == b"old\n"
 
 
-@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such permission")
-def test_a_program_stays_one(tmp_path: Path) -> None:
-    """It may still be executed."""
-    notebook(tmp_path, "%%export apps/a.sh\n#!/bin/sh\nls")
-    file(tmp_path, "apps/a.sh").chmod(0o755)
-    export.write(tmp_path)
-    assert stat.S_IMODE((tmp_path / "apps/a.sh").stat().st_mode) == 0o755
-
-
 def test_drift_is_shown(tmp_path: Path) -> None:
     """From the file to the notebook, with the command that corrects it; nothing is written."""
     notebook(tmp_path, "%%export apps/a.py\nx = 1\ny = 2", "%%export apps/b.py\nz = 3")
@@ -207,7 +185,7 @@ def test_orphan_is_removed(tmp_path: Path) -> None:
     assert export.check(tmp_path) == []
 
 
-@pytest.mark.parametrize("path", ["apps/chat/new.py", "apps/chat/data.json"])
+@pytest.mark.parametrize("path", ["apps/chat/new.py", "apps/chat/data.json", "apps/chat/vendor"])
 def test_file_of_nobody_is_never_removed(tmp_path: Path, path: str) -> None:
     """Without our header it may be all somebody has; nothing else is written before that is settled."""
     notebook(tmp_path, "%%export apps/chat/a.py\nx = 1")
@@ -233,12 +211,6 @@ def test_files_that_need_no_notebook(tmp_path: Path, path: str) -> None:
     assert export.write(tmp_path) == {"apps/chat/a.py": "written"}
     assert export.check(tmp_path) == []
     assert (tmp_path / path).exists()
-
-
-def test_vendor_is_a_folder(tmp_path: Path) -> None:
-    """Not a file of that name."""
-    file(tmp_path, "apps/chat/vendor")
-    assert len(export.check(tmp_path)) == 1
 
 
 @pytest.mark.parametrize(
@@ -280,14 +252,22 @@ def test_what_git_ignores_is_passed_over(tmp_path: Path, git: bool) -> None:
         ("%%export apps/guard.py.", "is not a valid name on every system", "no dot at the end"),
         ("%%export apps/there", "apps/there is a folder", "another name"),
         ("%%export apps/file/guard.py", "apps/file is a file", "move apps/file away"),
+        ("%%export apps/chat.d", "apps/chat.d is a folder", "another name"),
+        ("%%export apps/Good.py", "apps/Good.py and apps/good.py", "write both in one way"),
+        *(
+            (f"%%export apps/good.py{blank}", "the part of apps/good.py is empty", "or delete the cell")
+            for blank in BLANKS
+        ),
     ],
 )
-def test_bad_path(tmp_path: Path, first: str, said: str, fix: str) -> None:
-    """The notebook and the cell are named; the good cell beside it is not written either."""
+def test_wrong_cell(tmp_path: Path, first: str, said: str, fix: str) -> None:
+    """The notebook and the cell are named; the good cells beside it are not written either."""
     file(tmp_path, "apps/there/vendor/x")
     file(tmp_path, "apps/.handmade", "file\n")
     file(tmp_path, "apps/file")
-    notebook(tmp_path, "%%export apps/good.py\nx = 1", f"{first}\nx = 1")
+    file(tmp_path, "apps/good.py")
+    text = "" if "good.py" in first else "\nx = 1"
+    notebook(tmp_path, "%%export apps/good.py\nx = 1", first + text, "%%export apps/chat.d/a.py\nx = 1")
     before = tree(tmp_path)
     [problem] = [problem for problem in export.check(tmp_path) if not problem.by_export]
     assert problem.message.startswith("notebooks/04_app.ipynb, cell 3: ")
@@ -297,17 +277,6 @@ def test_bad_path(tmp_path: Path, first: str, said: str, fix: str) -> None:
         export.write(tmp_path)
     assert caught.value.fix == problem.fix
     assert tree(tmp_path) == before
-
-
-@pytest.mark.parametrize("content", ["", "\n", "\n \n\t\n"])
-def test_empty_cell(tmp_path: Path, content: str) -> None:
-    """Something was forgotten there, and what the file has now is kept."""
-    notebook(tmp_path, "%%export apps/a.py\nx = 1", "%%export apps/a.py" + content)
-    file(tmp_path, "apps/a.py")
-    [problem] = export.check(tmp_path)
-    assert problem.message == "notebooks/04_app.ipynb, cell 3: the part of apps/a.py is empty"
-    with pytest.raises(WorkbookError):
-        export.write(tmp_path)
 
 
 @pytest.mark.parametrize("circle", [False, True], ids=["out", "circle"])
@@ -360,20 +329,6 @@ def test_two_notebooks_own_one_file(tmp_path: Path) -> None:
     assert not (tmp_path / "apps").exists()
 
 
-def test_two_spellings_of_one_file(tmp_path: Path) -> None:
-    """They would be one on Windows and macOS."""
-    notebook(tmp_path, "%%export apps/guard.py\nx = 1", "%%export apps/Guard.py\nx = 2")
-    assert "differ only in case" in export.check(tmp_path)[0].message
-    with pytest.raises(WorkbookError, match="write both in one way"):
-        export.write(tmp_path)
-
-
-def test_file_that_another_needs_as_a_folder(tmp_path: Path) -> None:
-    """Also before either is there."""
-    notebook(tmp_path, "%%export apps/chat\nx", "%%export apps/chat/a.py\nx = 2")
-    assert export.check(tmp_path)[0].message.endswith("cell 2: apps/chat is a folder")
-
-
 @pytest.mark.parametrize(
     "broken", ["{", "[]", '{"cells": [{}]}', "\udcff", HALF], ids=["cut off", "list", "no cell", "bytes", "half"]
 )
@@ -415,11 +370,6 @@ def test_only_lessons_own_files(tmp_path: Path) -> None:
         (tmp_path / folder).mkdir(exist_ok=True, parents=True)
         text = json.dumps(v4.new_notebook(cells=[v4.new_code_cell("%%export apps/a.py\nx = 1")]))
         (tmp_path / folder / name).write_text(text, encoding="utf-8")
-    assert export.write(tmp_path) == {}
-
-
-def test_nothing_to_do(tmp_path: Path) -> None:
-    """A course without apps."""
     notebook(tmp_path, "x = 1")
     assert (export.check(tmp_path), export.write(tmp_path)) == ([], {})
     assert not (tmp_path / "apps").exists()

@@ -30,52 +30,27 @@ def taken(request: pytest.FixtureRequest) -> Iterator[int]:
 
 
 def test_free_port_is_free(free: int) -> None:
-    """Asking does not take it."""
+    """Asking does not take it, and a connection that lingers after its server has ended does not either."""
     assert ports.is_free(free)
-    assert ports.is_free(free)
-
-
-def test_taken_port_is_not_free(taken: int) -> None:
-    """Something listens there."""
-    assert not ports.is_free(taken)
-
-
-def test_port_is_free_after_its_server(free: int) -> None:
-    """A connection that lingers after its server has ended keeps nobody waiting."""
     with socket.create_server(("127.0.0.1", free)) as server, socket.create_connection(("127.0.0.1", free)):
         server.accept()[0].close()
     assert ports.is_free(free)
 
 
 def test_asked_port_comes_first(free: int) -> None:
-    """Whoever names a port gets it."""
     assert ports.pick(free, 1) == free
-
-
-def test_asked_port_that_is_taken_is_an_error(taken: int, free: int) -> None:
-    """Nothing else takes its place."""
-    with pytest.raises(EndpointError, match=f"Port {taken} .* is taken") as caught:
-        ports.pick(taken, free)
-    assert "--port" in caught.value.fix
-
-
-def test_preferred_port_without_an_asked_one(free: int) -> None:
-    """The one that people know."""
     assert ports.pick(None, free) == free
 
 
-def test_any_free_port_where_the_preferred_one_is_taken(taken: int) -> None:
-    """A second course on one machine starts too."""
+def test_taken_port(taken: int, free: int) -> None:
+    """One that was asked for is an error; in the place of the preferred one any free port is taken."""
+    assert not ports.is_free(taken)
+    with pytest.raises(EndpointError, match=f"Port {taken} .* is taken") as caught:
+        ports.pick(taken, free)
+    assert "--port" in caught.value.fix
     port = ports.pick(None, taken)
     assert port != taken
     assert ports.is_free(port)
-
-
-@pytest.mark.parametrize("number", [-1, 65536])
-def test_number_that_is_no_port(number: int) -> None:
-    """A slip of the finger is told apart from a port that is taken."""
-    with pytest.raises(EndpointError, match=str(number)):
-        ports.pick(number, 1)
 
 
 def test_the_host_that_will_be_bound_is_looked_at(free: int) -> None:
@@ -86,6 +61,14 @@ def test_the_host_that_will_be_bound_is_looked_at(free: int) -> None:
             ports.pick(free, 1, "127.0.0.2")
 
 
-def test_a_host_that_is_elsewhere_is_said() -> None:
-    with pytest.raises(EndpointError, match=r"192\.0\.2\.7 is not an address of this machine"):
-        ports.pick(None, 8080, "192.0.2.7")
+@pytest.mark.parametrize(
+    ("port", "host", "said"),
+    [
+        (-1, "127.0.0.1", "-1"),
+        (65536, "127.0.0.1", "65536"),
+        (None, "192.0.2.7", r"192\.0\.2\.7 is not an address of this machine"),
+    ],
+)
+def test_what_cannot_be_bound_is_said(port: int | None, host: str, said: str) -> None:
+    with pytest.raises(EndpointError, match=said):
+        ports.pick(port, 8080, host)
