@@ -91,7 +91,7 @@ def compare_workers(folder: Path, mock: MockEndpoint) -> None:
 
     notebook = write_notebook(folder / "01_a.ipynb", CELLS)
     jobs = [
-        Job(str(notebook), mock.base_url, mock.model, "mock", student=str(number), trusted=False, retries=0)
+        Job(str(notebook), mock.base_url, mock.model, "mock", student=str(number), trusted=False, retry=False)
         for number in range(RUNS)
     ]
     start = time.perf_counter()

@@ -155,11 +155,10 @@ class _Folder:
     def __init__(self, out: Path, jobs: Sequence[Job]) -> None:
         self.out, self.journal = out, out / "journal.jsonl"
         self.jobs: dict[str, Job] = {}
-        self.keys: dict[str, str] = {}  # by target: the key of a notebook that changes while it runs would change
         self.results: dict[str, Result] = {}
-        for number, (key, job) in enumerate({job.key(): job for job in jobs}.items(), 1):
-            target = str(out / "notebooks" / f"{plan.file_name(job, number)}.ipynb")
-            self.jobs[key], self.keys[target] = replace(job, target=target), key
+        for number, (key, job) in enumerate({job.find_key(): job for job in jobs}.items(), 1):
+            target = out / "notebooks" / f"{plan.file_name(job, number)}.ipynb"
+            self.jobs[key] = replace(job, key=key, target=str(target))
 
     def start(self, *, keep: bool) -> list[Job]:
         """Make the folder; returns the jobs that are not finished yet, all of them unless `keep` is set."""
@@ -175,12 +174,11 @@ class _Folder:
 
     def add(self, job: Job, result: Result, renderer: Renderer) -> None:
         """Keep a result: write its page and its line in the journal, and print it."""
-        key = self.keys[job.target]
         page = self.out / "pages" / f"{Path(job.target).stem}.html"
         result = renderer.write_page(result, page, "../index.html")
-        result = replace(result, key=key, executed=self._link(result.executed), page=self._link(result.page))
+        result = replace(result, executed=self._link(result.executed), page=self._link(result.page))
         append_line(self.journal, result.as_json())
-        self.results[key] = result
+        self.results[job.key] = result
         clear = "\r\033[K" if sys.stdout.isatty() else ""
         again = " at the second try" if result.first_try else ""
         reason = "" if result.passed else f" ({result.detail})"

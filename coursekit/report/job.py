@@ -44,7 +44,7 @@ class RunLimits:
 class Job:
     """One notebook to run. `folder`, where it is set, is a student's folder: its files are copied beside the notebook.
 
-    `trusted` is False for students' code; `target` is the path of the executed notebook.
+    `trusted` is False for students' code; `target` is the path of the executed notebook, `key` that of its result.
     """
 
     notebook: str
@@ -56,8 +56,9 @@ class Job:
     parameters: dict[str, Any] = field(default_factory=dict)
     limits: RunLimits = field(default_factory=RunLimits)
     trusted: bool = True
-    retries: int = 1
+    retry: bool = True
     target: str = ""
+    key: str = ""
 
     @property
     def name(self) -> str:
@@ -74,7 +75,7 @@ class Job:
         path = Path(self.notebook)
         return path.is_file() and (self.trusted or not path.is_symlink())
 
-    def key(self) -> str:
+    def find_key(self) -> str:
         """The same for the same work: student, notebook and its content, parameters, endpoint, model."""
         from labkit.connection import Source
 
@@ -103,7 +104,7 @@ class Job:
 
         address = shown(self.base_url)
         values = (self.student, self.name, self.model, address, self.source, self.parameters)
-        return Result(self.key(), *values, status, one_line(detail))
+        return Result(self.key, *values, status, one_line(detail))
 
 
 @dataclass(frozen=True)

@@ -63,23 +63,33 @@ def read_class(path: Path) -> list[Row]:
         raise WorkbookError(f"{path} cannot be read ({error})", fix="check the name; save the file as UTF-8") from error
     rows: dict[str, Row] = {}
     for where, values in parse(text, path.name):
-        row = _row(where, values, path.resolve().parent)
-        same = rows.setdefault(str(replace(row, where="")), row)
-        if same is not row:
-            raise WorkbookError(f"{where} is the same as {same.where}", fix="remove one of them")
+        with _located(where):
+            row = _row(where, values, path.resolve().parent)
+            same = rows.setdefault(str(replace(row, where="")), row)
+            if same is not row:
+                raise WorkbookError(f"It is the same as {same.where}", fix="remove one of them")
     if not rows:
         raise WorkbookError(f"{path.name} has no rows", fix="write a row for each student")
     return list(rows.values())
 
 
-def _parse_csv(text: str, file: str) -> Iterator[tuple[str, dict[str, Any]]]:
+@contextlib.contextmanager
+def _located(where: str) -> Iterator[None]:
+    """Put the place in the list before the message of an error."""
+    try:
+        yield
+    except WorkbookError as error:
+        raise WorkbookError(f"{where}: {error.message}" if where else error.message, fix=error.fix) from error
+
+
+def _parse_csv(text: str, file: str) -> Iterator[tuple[str, dict[Any, Any]]]:
     # newline="" leaves line ends to csv: str.splitlines would also split at U+2028, for example.
     reader = csv.DictReader(io.StringIO(text, newline=""), restkey="", strict=True)
     try:
         for values in reader:
             where = f"{file}, line {reader.line_num}"
             if "" in values:
-                raise WorkbookError(f"{where} has more values than the first line has names", fix="check its commas")
+                raise WorkbookError(f"{where}: There are more values than names in line 1", fix="check its commas")
             found: dict[str, Any] = {name.strip(): (value or "").strip() for name, value in values.items()}
             parameters = {name: found.pop(name) for name in list(found) if name.startswith(PREFIX)}
             found["parameters"] = {name.removeprefix(PREFIX): value for name, value in parameters.items() if value}
@@ -88,7 +98,7 @@ def _parse_csv(text: str, file: str) -> Iterator[tuple[str, dict[str, Any]]]:
         raise WorkbookError(f"{file}, line {reader.line_num} is not CSV ({error})", fix="check its quotes") from error
 
 
-def _parse_yaml(text: str, file: str) -> Iterator[tuple[str, dict[str, Any]]]:
+def _parse_yaml(text: str, file: str) -> Iterator[tuple[str, dict[Any, Any]]]:
     fix = "write a list: - student: ..., folder: ..."
     try:
         node = yaml.compose(text, Loader=yaml.SafeLoader)
@@ -100,31 +110,31 @@ def _parse_yaml(text: str, file: str) -> Iterator[tuple[str, dict[str, Any]]]:
     for each, part in zip(values, node.value, strict=True):
         where = f"{file}, line {part.start_mark.line + 1}"
         if not isinstance(each, dict):
-            raise WorkbookError(f"{where} is not a mapping", fix=fix)
-        yield where, {str(name): value for name, value in each.items()}
+            raise WorkbookError(f"{where}: This is not a mapping", fix=fix)
+        yield where, each
 
 
-def _row(where: str, values: dict[str, Any], home: Path) -> Row:
-    unknown = [name for name in values if name not in COLUMNS]
-    if unknown:
-        names = f"{', '.join(COLUMNS)} (in CSV {PREFIX}NAME)"
-        raise WorkbookError(f"{where} has an unknown column {unknown[0]!r}", fix=f"the columns are {names}")
+def _row(where: str, values: dict[Any, Any], home: Path) -> Row:
     parameters = values.pop("parameters", None) or {}
     if not isinstance(parameters, dict):
-        raise WorkbookError(f"{where}: parameters is not a mapping of names to values", fix="write name: value")
+        raise WorkbookError("parameters is not a mapping of names to values", fix="write name: value")
+    text: dict[str, Any] = {}
     for name, value in values.items():
+        if name not in COLUMNS:
+            fix = f"the columns are {', '.join(COLUMNS)} (in CSV {PREFIX}NAME)"
+            raise WorkbookError(f"{name!r} is an unknown column", fix=fix)
         if not isinstance(value, str | int | None):  # YAML reads some texts as numbers
-            raise WorkbookError(f"{where}: {name} is {value!r}, which is not text", fix='put it in quotes: "..."')
-    text = {name: None if value is None else str(value).strip() or None for name, value in values.items()}
-    place = text.pop("folder", None)
-    folder = _folder(where, place, home) if place else None
-    student = text.pop("student", None) or (folder.name if folder else "")
-    if not student and not text.get("model") and not text.get("endpoint"):
-        raise WorkbookError(f"{where} has no student, folder or model", fix="fill it in or remove it")
-    return Row(where, student, folder, parameters=parameters, **text)
+            raise WorkbookError(f"{name} is {value!r}, which is not text", fix='put it in quotes: "..."')
+        text[name] = None if value is None else str(value).strip() or None
+    if place := text.get("folder"):
+        text["folder"] = _find_folder(place, home)
+    text["student"] = text.get("student") or (text["folder"].name if place else "")
+    if not any(text.get(name) for name in ("student", "model", "endpoint")):
+        raise WorkbookError("There is no student, folder or model", fix="fill it in or remove the row")
+    return Row(where, parameters=parameters, **text)
 
 
-def _folder(where: str, name: str, home: Path) -> Path:
+def _find_folder(name: str, home: Path) -> Path:
     """A student's folder. It must be below the list's own folder, so that a list from elsewhere cannot name any path.
 
     A link counts as the folder that it leads to.
@@ -132,10 +142,9 @@ def _folder(where: str, name: str, home: Path) -> Path:
     folder = (home / name).resolve()
     if folder == home or not folder.is_relative_to(home):
         fix = f"put the students' folders beside the list, below {home.name}"
-        raise WorkbookError(f"{where}: the folder {name} is outside the list's own folder", fix=fix)
+        raise WorkbookError(f"The folder {name} is outside the list's own folder", fix=fix)
     if not folder.is_dir():
-        fix = "check its name; it is looked up beside the list"
-        raise WorkbookError(f"{where}: there is no folder {name}", fix=fix)
+        raise WorkbookError(f"There is no folder {name}", fix="check its name; it is looked up beside the list")
     return folder
 
 
@@ -234,20 +243,15 @@ def plan_jobs(
     """
     jobs = []
     for row in rows:
-        try:
+        with _located(row.where):
             chosen = [_notebook_of_row(row.notebook, notebooks)] if row.notebook else list(notebooks)
             values = convert_parameters(chosen, {**given, **row.parameters})
             lab = connect(row.model, row.endpoint)
             # Both normalized: the text itself may be spelled otherwise.
             if row.folder and shown(lab.base_url) != str(httpx2.URL(lab.base_url)):
-                raise WorkbookError(
-                    f"The address {shown(lab.base_url)} contains a password or a query, which the students' code "
-                    "could read",
-                    fix="put a proxy in between that adds it, and give the proxy's address",
-                )
-        except WorkbookError as error:
-            where = f"{row.where}: " if row.where else ""
-            raise WorkbookError(f"{where}{error.message}", fix=error.fix) from error
+                message = "contains a password or a query, which the students' code could read"
+                fix = "put a proxy in between that adds it, and give the proxy's address"
+                raise WorkbookError(f"The address {shown(lab.base_url)} {message}", fix=fix)
         # The pages show parameters, so an address with a password is only in the variable BASE_URL.
         endpoint = {"model": lab.model} | ({"base_url": lab.base_url} if shown(lab.base_url) == lab.base_url else {})
         jobs += [

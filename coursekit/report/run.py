@@ -25,7 +25,7 @@ from coursekit.report.supervisor import Exit
 from labkit.errors import LabError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
 
     Read = Callable[..., bytes]
 
@@ -44,10 +44,8 @@ def run(job: Job, on_progress: Callable[[str], None] = lambda _: None, lifeline:
     cancelled.
     """
     result = _run_once(job, on_progress, lifeline)
-    for _ in range(job.retries):
-        if result.status not in WORTH_RETRYING:
-            break
-        first = result.first_try or f"{result.status}: {result.detail}"
+    if job.retry and result.status in WORTH_RETRYING:
+        first = f"{result.status}: {result.detail}"
         result = replace(_run_once(job, on_progress, lifeline), first_try=first)
     return result
 
@@ -57,22 +55,16 @@ def _run_once(job: Job, on_progress: Callable[[str], None], lifeline: int) -> Re
         return job.result(Status.MISSING, f"there is no {Path(job.notebook).name} in the folder")
     start = time.perf_counter()
     try:
-        with contextlib.nullcontext() if job.trusted else isolation.reserve_account() as user, _new_folder() as folder:
+        with contextlib.ExitStack() as stack:
+            user = None if job.trusted else stack.enter_context(isolation.reserve_account())
+            folder = Path(tempfile.mkdtemp(prefix="labkit-run-")).resolve()
+            # Not tempfile.TemporaryDirectory: older versions follow links when they remove files.
+            stack.callback(shutil.rmtree, folder, ignore_errors=True)
             _prepare(job, folder, user)
             result = collect(job, folder, _supervise(job, folder, on_progress, lifeline), user)
     except (OSError, LabError) as error:
         result = job.result(Status.LOST, str(error))
     return replace(result, seconds=time.perf_counter() - start)
-
-
-@contextlib.contextmanager
-def _new_folder() -> Iterator[Path]:
-    """A folder for one run. Not tempfile.TemporaryDirectory: older versions follow links when they remove files."""
-    folder = Path(tempfile.mkdtemp(prefix="labkit-run-")).resolve()
-    try:
-        yield folder
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
 
 
 def _prepare(job: Job, folder: Path, user: int | None) -> None:

@@ -23,7 +23,7 @@ import threading
 import time
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import psutil
 
@@ -153,21 +153,15 @@ def read_progress(path: Path) -> str:
 
 def _start(job: Job, folder: Path, user: int | None) -> subprocess.Popen[bytes]:
     """Start the child in a session of its own, with its limits set before its first instruction."""
-    posix = sys.platform != "win32"
-    account = {} if user is None else {"user": user, "group": user, "extra_groups": []}
+    command = [sys.executable, "-P", "-m", "coursekit.report.child"]
+    options: dict[str, Any] = {"cwd": folder / "work", "stdin": subprocess.DEVNULL, "stderr": subprocess.STDOUT}
+    if sys.platform != "win32":
+        # This process has only one thread so far, so running code between fork and exec is safe.
+        options |= {"start_new_session": True, "umask": 0o077, "preexec_fn": _limit_function(job, user)}
+    if user is not None:
+        options |= {"user": user, "group": user, "extra_groups": []}
     with (folder / "out" / "log.txt").open("wb") as log:
-        return subprocess.Popen(  # type: ignore[call-overload, no-any-return]
-            [sys.executable, "-P", "-m", "coursekit.report.child"],
-            cwd=folder / "work",
-            stdin=subprocess.DEVNULL,
-            stdout=log,
-            stderr=log,
-            start_new_session=posix,
-            # This process has only one thread so far, so running code between fork and exec is safe.
-            preexec_fn=_limit_function(job, user) if posix else None,
-            umask=0o077 if posix else -1,
-            **account,
-        )
+        return subprocess.Popen(command, stdout=log, **options)
 
 
 def _limit_function(job: Job, user: int | None) -> Callable[[], None]:
@@ -260,10 +254,8 @@ def _kill_all(user: int | None) -> None:
 
 def _wait_for_closed_input(cancelled: threading.Event) -> None:
     """Wait until the standard input is closed: nobody waits for this run any more."""
-    # Not sys.stdin: its lock, held by this thread, would block the exit.
     with contextlib.suppress(OSError):
-        while os.read(0, 4096):
-            pass
+        os.read(0, 1)  # not sys.stdin: its lock, held by this thread, would block the exit
     cancelled.set()
 
 

@@ -15,23 +15,16 @@ from labkit.errors import StreamError
 from labkit.streaming import stream_sync
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
 
 
-@pytest.fixture
-def _extension() -> Iterator[None]:
-    """Load the kernel extension, and take its handler away again."""
-    answers = logging.getLogger("labkit.answers")
-    before = list(answers.handlers), answers.level, answers.propagate
-    sidecar.load_ipython_extension(None)
-    yield
-    answers.handlers[:], answers.level, answers.propagate = before
-
-
-@pytest.mark.usefixtures("_extension")
 def test_the_sidecar_has_a_line_for_each_answer_and_check(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Whole or broken; none without the variable; a sidecar that cannot be written disturbs nothing."""
+    answers = logging.getLogger("labkit.answers")
+    for name in ("handlers", "level", "propagate"):
+        monkeypatch.setattr(answers, name, getattr(answers, name))  # the end of the test puts them back
+    answers.handlers = []
+    sidecar.load_ipython_extension(None)
     file = tmp_path / "side.jsonl"
     with MockEndpoint() as endpoint, Connection(endpoint.base_url, endpoint.model, Source.BASE_URL) as lab:
         list(stream_sync(lab, "Count to 5."))

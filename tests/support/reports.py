@@ -48,7 +48,7 @@ def write(path: Path, *cells: str, parameters: str = "") -> Path:
 
 def job(path: Path, mock: MockEndpoint, **changes: Any) -> Job:
     """A student's job on the mock, without a second try."""
-    values: dict[str, Any] = {"trusted": False, "retries": 0, "limits": LIMITS, "student": "Åsa"}
+    values: dict[str, Any] = {"trusted": False, "retry": False, "limits": LIMITS, "student": "Åsa"}
     values |= {"target": str(path.parent.parent / "out" / path.name)}
     return Job(str(path), mock.base_url, mock.model, "the mock", **values | changes)
 
