@@ -106,7 +106,7 @@ def test_a_result_has_cells_checks_answers_and_the_executed_notebook(
         pytest.param([DAEMON], {}, "passed", "", marks=linux),
         pytest.param([DAEMON], {"trusted": True}, "passed", "", marks=linux),
     ],
-    ids=lambda value: "" if isinstance(value, list | dict) else value,
+    ids=lambda value: "" if isinstance(value, list) else str(value),
 )
 def test_a_run_says_how_it_ended_and_leaves_no_process(
     mock: MockEndpoint, folder: Path, cells: list[str], changes: dict[str, Any], status: str, detail: str
