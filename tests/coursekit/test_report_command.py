@@ -74,7 +74,6 @@ def wait_until(condition: Callable[[], object], seconds: float = 60) -> None:
         (["01", "-p", "seed"], "'seed' is not a parameter"),
         (["--matrix", "nothing.csv"], "nothing.csv cannot be read"),
         (["01", "--workers", "0"], "at least one worker"),
-        (["01", "--model", "unheard-of"], "has no model 'unheard-of'"),
     ],
 )
 def test_a_mistake_is_reported_before_anything_runs(
