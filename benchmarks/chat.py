@@ -10,18 +10,16 @@ from __future__ import annotations
 import argparse
 import asyncio
 import os
-import subprocess
-import sys
 import tempfile
 import time
-from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from contextlib import AsyncExitStack, ExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import httpx2
 
-from coursekit import ports
+from coursekit.chainlit_app import running_app
 from coursekit.chainlit_client import Page, PageError, open_page
 from foundry_mock import Behaviour, MockEndpoint
 from labkit.connection import Connection, Source
@@ -31,7 +29,9 @@ from labkit.plots.picture import machine
 from labkit.streaming import stream
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Awaitable, Callable
+    from collections.abc import AsyncIterator
+
+    from coursekit.chainlit_app import RunningApp
 
 ROOT = Path(__file__).resolve().parents[1]
 QUESTION = "Count to 40."
@@ -66,31 +66,21 @@ class Crowd:
     health: float
 
 
-def start(name: str, mock: MockEndpoint, place: Path, port: int) -> subprocess.Popen[bytes]:
-    """Start one application in a process of its own."""
+@asynccontextmanager
+async def serving(name: str, mock: MockEndpoint, place: Path) -> AsyncIterator[RunningApp]:
+    """One application in a process of its own, which answers already."""
     root, target = ROOT / "apps" / "chat", ROOT / "apps" / "chat_prod" / "app.py"
     if source := HANDLERS.get(name):
         root, target = place, place / "app.py"
         target.write_text(source, encoding="utf-8")
     environ = os.environ | {"BASE_URL": mock.base_url, "MODEL": mock.model, "LABKIT_CACHE": str(place / "cache")}
-    command = [sys.executable, "-m", "chainlit", "run", str(target), "--headless", "--port", str(port)]
-    quiet = subprocess.DEVNULL
-    return subprocess.Popen(
-        command, cwd=root, env=environ | {"CHAINLIT_APP_ROOT": str(root)}, stdout=quiet, stderr=quiet
-    )
-
-
-@asynccontextmanager
-async def serving(name: str, mock: MockEndpoint) -> AsyncIterator[str]:
-    """One application that answers already; its address."""
-    port = ports.pick(None, 8080)
-    with tempfile.TemporaryDirectory() as place, start(name, mock, Path(place), port) as process:
-        try:
-            address = f"http://127.0.0.1:{port}"
-            await until(lambda: health(address), 60)
-            yield address
-        finally:
-            process.kill()  # the blocking handler outlives a polite request
+    environ |= {"CHAINLIT_APP_ROOT": str(root)}
+    with ExitStack() as stack:
+        # The blocking handler outlives a polite request.
+        serving = running_app(target, place / "app.log", grace=1, cwd=root, env=environ)
+        app = await asyncio.to_thread(stack.enter_context, serving)
+        await health(app.url)
+        yield app
 
 
 async def health(address: str) -> float:
@@ -99,16 +89,6 @@ async def health(address: str) -> float:
     async with httpx2.AsyncClient(trust_env=False, timeout=60) as client:
         (await client.get(f"{address}/health")).raise_for_status()
     return time.perf_counter() - start
-
-
-async def until(look: Callable[[], Awaitable[object]], seconds: float) -> None:
-    """Wait until a look succeeds."""
-    for _ in range(int(seconds / 0.25)):
-        with suppress(httpx2.HTTPError):
-            await look()
-            return
-        await asyncio.sleep(0.25)
-    raise TimeoutError("the application did not start")
 
 
 async def crowd(address: str, count: int) -> Crowd:
@@ -162,10 +142,11 @@ async def main(counts: list[int]) -> None:
             found["straight client"][count] = await straight(mock, count)
         for name in ("bare async handler", "the application", "blocking handler"):
             found[name] = {}
-            async with serving(name, mock) as address:
-                await crowd(address, 1)  # the first answer of a process pays for its imports
-                for count in counts:
-                    found[name][count] = await crowd(address, count)
+            with tempfile.TemporaryDirectory() as place:
+                async with serving(name, mock, Path(place)) as app:
+                    await crowd(app.url, 1)  # the first answer of a process pays for its imports
+                    for count in counts:
+                        found[name][count] = await crowd(app.url, count)
     for name, runs in found.items():
         for count, seen in runs.items():
             times = [f"{percentile(seen.first, part):.2f}" if seen.first else "" for part in (50, 95)]

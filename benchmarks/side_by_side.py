@@ -14,17 +14,15 @@ import os
 import sys
 import tempfile
 import time
-from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
-from typing import TYPE_CHECKING
 from uuid import uuid4
 
 import httpx2
 import psutil
 
-from benchmarks.chat import QUESTION, health, start, until
+from benchmarks.chat import QUESTION, serving
 from coursekit import open_webui, ports
 from coursekit.chainlit_client import open_page
 from foundry_mock import Behaviour, MockEndpoint
@@ -34,9 +32,6 @@ from labkit.notebook import Table
 from labkit.plots.picture import machine
 from labkit.settings import Settings
 from labkit.streaming import stream
-
-if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
 
 ANSWERS = 5
 FLAGS = ("TITLE", "TAGS", "FOLLOW_UP")
@@ -64,34 +59,22 @@ def resident(process: psutil.Process) -> float:
     return float(sum(each.memory_info().rss for each in [process, *process.children(recursive=True)]) / 1e6)
 
 
-@asynccontextmanager
-async def own(mock: MockEndpoint, place: Path) -> AsyncIterator[tuple[str, psutil.Process, float]]:
-    """The workbook's application: its address, its process and how long it took to answer."""
-    port, begun = ports.pick(None, 8080), time.perf_counter()
-    with start("the application", mock, place, port) as process:
-        try:
-            address = f"http://127.0.0.1:{port}"
-            await until(lambda: health(address), 60)
-            yield address, psutil.Process(process.pid), time.perf_counter() - begun
-        finally:
-            process.terminate()
-
-
 async def our_application(mock: MockEndpoint, place: Path) -> Seen:
     """The workbook's application."""
     starts, first, requests, memory = [], [], 0, 0.0
     for _ in range(2):
-        async with own(mock, place) as (address, process, seconds):
-            starts.append(seconds)
+        begun = time.perf_counter()
+        async with serving("the application", mock, place) as app:
+            starts.append(time.perf_counter() - begun)
             before = mock.counters.started
             for number in range(ANSWERS + 1):
-                async with open_page(address) as page:
+                async with open_page(app.url) as page:
                     await page.ask(QUESTION, seconds=90)
                 if number:  # the first answer of a process pays for its imports
                     first.append(page.first_token or float("nan"))
                 else:
                     requests = mock.counters.started - before
-            memory = resident(process)
+            memory = resident(psutil.Process(app.process.pid))
     return Seen(size(Path(sys.prefix)), starts, memory, requests, first)
 
 

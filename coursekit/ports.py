@@ -28,6 +28,13 @@ def is_free(port: int, host: str = "127.0.0.1") -> bool:
         return True
 
 
+def free_port(host: str = "127.0.0.1") -> int:
+    """A port on which nobody listens now. Raises OSError where `host` is not an address of this machine."""
+    with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as probe:
+        probe.bind((host, 0))
+        return int(probe.getsockname()[1])
+
+
 def holder(port: int) -> str:
     """The program that listens on this port, as "name (process id)"; OWN follows if it is of this environment.
 
@@ -60,9 +67,7 @@ def pick(requested: int | None, preferred: int, host: str = "127.0.0.1") -> int:
     if requested is not None and not 0 < requested < 65536:
         raise EndpointError(f"{requested} is not a port number", fix="choose a --port from 1 to 65535, or leave it out")
     try:
-        with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as probe:
-            probe.bind((host, 0))
-            spare = int(probe.getsockname()[1])
+        spare = free_port(host)
     except OSError as error:
         raise EndpointError(
             f"{host} is not an address of this machine ({error.strerror or error})",

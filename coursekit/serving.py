@@ -84,11 +84,11 @@ def _serve_mock(port: int) -> int:
 def chat(port: int | None, host: str, *, no_browser: bool) -> int:
     """Run the chat application until Ctrl-C."""
     from coursekit import ports
+    from coursekit.chainlit_app import command_line
     from coursekit.copies import ROOT
 
     port = ports.pick(port, CHAT_PORT, host)
-    command = [sys.executable, "-m", "chainlit", "run", str(ROOT / "apps" / "chat_prod" / "app.py")]
-    command += ["--host", host, "--port", str(port), *(["--headless"] if no_browser else [])]
+    command = command_line(ROOT / "apps" / "chat_prod" / "app.py", port, host, headless=no_browser)
     environ = os.environ | {"CHAINLIT_APP_ROOT": str(ROOT / "apps" / "chat")}
     own = host if host not in EVERYWHERE else "127.0.0.1"
     named = f"[{own}]" if ":" in own else own

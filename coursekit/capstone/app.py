@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import shutil
-import socket
-import subprocess
-import sys
 import time
 from typing import TYPE_CHECKING
 
@@ -16,17 +14,20 @@ import psutil
 
 from coursekit.capstone.report import DrillError
 from coursekit.capstone.rules import PASSED_OVER, short
+from coursekit.chainlit_app import StartError, running_app
 from coursekit.copies import ROOT
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from coursekit.chainlit_app import RunningApp
 
 # What a program needs to run at all, on one system or another; keys and addresses of this user are not among it.
 NEEDED = (
     *("PATH", "LANG", "LC_ALL", "LC_CTYPE", "TZ", "TEMP", "TMP", "TMPDIR", "VIRTUAL_ENV", "LD_LIBRARY_PATH"),
     *("SYSTEMROOT", "WINDIR", "COMSPEC", "PATHEXT"),
 )
-_POLITE = 5.0
+_GRACE = 5.0
 
 
 class App:
@@ -37,9 +38,9 @@ class App:
         self.code = place / "app"
         self.cache, self.home = place / "cache", place / "home"
         self.log = place / "app.log"
-        self.port = 0
         self._variables = variables
-        self.process: subprocess.Popen[bytes] | None = None
+        self._stack = contextlib.ExitStack()
+        self._running: RunningApp | None = None
         # Chainlit writes beside an app; the student's own folder stays as it is.
         shutil.copytree(folder, self.code, ignore=shutil.ignore_patterns(*(PASSED_OVER - {"translations"})))
         for made in (self.cache, self.home):
@@ -47,8 +48,9 @@ class App:
 
     @property
     def url(self) -> str:
-        """Its address."""
-        return f"http://127.0.0.1:{self.port}"
+        """Its address, once it has been started."""
+        assert self._running is not None
+        return self._running.url
 
     def environment(self) -> dict[str, str]:
         """Its variables: what it is promised, and what a program needs."""
@@ -58,30 +60,16 @@ class App:
         own = {"HOME": str(self.home), "USERPROFILE": str(self.home), "LABKIT_CACHE": str(self.cache)}
         return kept | python | own | self._variables
 
-    async def start(self, seconds: float) -> float:
-        """Start it and wait until `/health` answers; returns after how many seconds. Raises DrillError."""
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            self.port = probe.getsockname()[1]
-        self.process = self._launch()
+    async def start(self, seconds: float) -> None:
+        """Start it and wait until `/health` answers. Raises DrillError."""
         began = time.monotonic()
-        while time.monotonic() - began < seconds:
-            if self.process.poll() is not None:
-                last = self.log.read_text(encoding="utf-8", errors="replace").strip().splitlines()[-1:]
-                raise DrillError(f"the app ended at once: {short(''.join(last)) or 'it said nothing'}")
-            if await self.healthy(1.0):
-                return time.monotonic() - began
-            await asyncio.sleep(0.2)
-        raise DrillError(f"the app did not answer on /health within {seconds:.0f} s")
-
-    def _launch(self) -> subprocess.Popen[bytes]:
-        command = [sys.executable, "-m", "chainlit", "run", "app.py", "--headless"]
-        command += ["--host", "127.0.0.1", "--port", str(self.port)]
-        quiet = subprocess.DEVNULL
-        with self.log.open("ab") as log:  # one file, also when it is started again
-            return subprocess.Popen(
-                command, cwd=self.code, env=self.environment(), stdin=quiet, stdout=log, stderr=subprocess.STDOUT
-            )
+        serving = running_app("app.py", self.log, seconds=seconds, grace=_GRACE, cwd=self.code, env=self.environment())
+        try:
+            self._running = await asyncio.to_thread(self._stack.enter_context, serving)
+        except StartError as error:
+            raise DrillError(short(str(error))) from None
+        if not await self.healthy(max(1.0, began + seconds - time.monotonic())):
+            raise DrillError(f"the app did not answer on /health within {seconds:.0f} s")
 
     async def healthy(self, seconds: float) -> bool:
         """Whether `/health` answers in time."""
@@ -99,20 +87,11 @@ class App:
 
     def listening(self) -> list[str]:
         """The addresses at which it and its children listen, on whatever port."""
-        assert self.process is not None
-        mine = psutil.Process(self.process.pid)
+        assert self._running is not None
+        mine = psutil.Process(self._running.process.pid)
         links = [link for each in (mine, *mine.children(recursive=True)) for link in each.net_connections("inet")]
         return [link.laddr.ip for link in links if link.status == psutil.CONN_LISTEN]
 
     async def stop(self) -> None:
-        """End it and its children, politely first: an app that blocks outlives that."""
-        if self.process is None or self.process.poll() is not None:
-            return
-        family = [psutil.Process(self.process.pid)]
-        family += family[0].children(recursive=True)
-        self.process.terminate()
-        await asyncio.to_thread(psutil.wait_procs, family, _POLITE)
-        for each in family:
-            if each.is_running():
-                each.kill()
-        await asyncio.to_thread(self.process.wait, _POLITE)
+        """End it and its children, also where it blocks."""
+        await asyncio.to_thread(self._stack.close)

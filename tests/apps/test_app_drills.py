@@ -19,6 +19,7 @@ import aiohttp
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
+from coursekit.ports import free_port
 from foundry_mock import Behaviour, Counters, Fault, MockEndpoint
 from tests.support.chat_app import (
     HEALTHY,
@@ -29,7 +30,6 @@ from tests.support.chat_app import (
     copy,
     environment,
     free,
-    free_port,
     in_loop,
     running,
     visit,

@@ -16,6 +16,7 @@ import aiohttp
 import pytest
 
 from coursekit.chainlit_client import STOPPED_NOTE
+from coursekit.ports import free_port
 from foundry_mock import Behaviour, Fault, MockEndpoint, Step, scripts
 from tests.support.chat_app import (
     GRACE,
@@ -29,7 +30,6 @@ from tests.support.chat_app import (
     endpoint,
     environment,
     free,
-    free_port,
     in_loop,
     log_in,
     mock,

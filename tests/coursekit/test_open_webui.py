@@ -6,7 +6,6 @@ import contextlib
 import os
 import re
 import shutil
-import socket
 import subprocess
 import sys
 import time
@@ -21,6 +20,7 @@ from playwright.sync_api import expect, sync_playwright
 
 from coursekit import cli, open_webui, ports
 from coursekit.open_webui import FULL, SLIM, Kind, packages, process
+from coursekit.ports import free_port
 from foundry_mock import Behaviour, MockEndpoint
 from labkit.connection import Connection, Source
 from labkit.errors import EndpointError, FetchError, SettingsError
@@ -265,13 +265,6 @@ def test_the_compose_file_says_what_the_command_does() -> None:
 
 QUICK = Behaviour(first_token=0.02, rate=400)
 SLOW = Behaviour(first_token=0.02, rate=20)
-
-
-def free_port() -> int:
-    """A port that nobody listens on now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 @contextlib.contextmanager

@@ -7,10 +7,7 @@ import contextlib
 import functools
 import os
 import shutil
-import socket
 import sqlite3
-import subprocess
-import sys
 import time
 import uuid
 from dataclasses import dataclass, field
@@ -21,8 +18,9 @@ import aiohttp
 import pytest
 
 from coursekit import chainlit_client
+from coursekit.chainlit_app import RunningApp, running_app
 from foundry_mock import Behaviour, Counters, MockEndpoint, requests
-from tests.conftest import ROOT, end
+from tests.conftest import ROOT
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
@@ -43,18 +41,10 @@ LOGINS: dict[tuple[Path, str], dict[str, str]] = {}
 
 
 @dataclass
-class App:
-    """A running application: where it is, what it keeps and what it wrote to its log."""
+class App(RunningApp):
+    """A running application, and what it keeps."""
 
-    port: int
     cache: Path
-    log: Path
-    process: subprocess.Popen[bytes]
-
-    @property
-    def url(self) -> str:
-        """Its address."""
-        return f"http://127.0.0.1:{self.port}"
 
     def rows(self, query: str, *values: object) -> list[tuple[Any, ...]]:
         """What its database holds."""
@@ -82,13 +72,6 @@ def copy(folder: Path) -> Path:
     return Path(shutil.copytree(ROOT / "apps" / "chat", folder, ignore=ignored, dirs_exist_ok=True))
 
 
-def free_port() -> int:
-    """A port that nobody listens on now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
 @contextlib.contextmanager
 def running(folder: Path, base_url: str, **variables: str) -> Iterator[App]:
     """Start the application as a server, and wait until it serves; it is ended at the end."""
@@ -99,24 +82,10 @@ def running(folder: Path, base_url: str, **variables: str) -> Iterator[App]:
 @contextlib.contextmanager
 def started(target: Path, folder: Path, base_url: str, variables: dict[str, str]) -> Iterator[App]:
     """The same for the file of any application that keeps its pages in apps/chat."""
-    code, cache, port = copy(folder / "chat"), folder / "cache", free_port()
-    log = folder / f"{uuid.uuid4().hex}.log"
+    code, cache = copy(folder / "chat"), folder / "cache"
     environ = environment(cache, base_url, CHAINLIT_APP_ROOT=str(code), **variables)
-    command = [sys.executable, "-m", "chainlit", "run", str(target), "--headless", "--port", str(port)]
-    with log.open("wb") as opened:
-        process = subprocess.Popen(
-            command, cwd=folder, env=environ, stdin=subprocess.DEVNULL, stdout=opened, stderr=subprocess.STDOUT
-        )
-    app = App(port, cache, log, process)
-    try:
-        give_up = time.monotonic() + 90
-        while "available at" not in log.read_text():
-            assert process.poll() is None, log.read_text()
-            assert time.monotonic() < give_up, log.read_text()
-            time.sleep(0.05)
-        yield app
-    finally:
-        end(process)
+    with running_app(target, folder / f"{uuid.uuid4().hex}.log", cwd=folder, env=environ) as app:
+        yield App(**vars(app), cache=cache)
 
 
 @dataclass

@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from coursekit.ports import free_port
 from tests.conftest import end
-from tests.support.chat_app import free_port
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

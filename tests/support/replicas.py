@@ -6,18 +6,19 @@ import asyncio
 import contextlib
 import json
 import secrets
-import subprocess
-import sys
-import time
+import urllib.error
+import urllib.request
 import uuid
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import aiohttp
 import pytest
 
+from coursekit.chainlit_app import running_app
+from coursekit.ports import free_port
 from tests.support import postgres
-from tests.support.chat_app import TARGET, App, Page, copy, environment, free_port
+from tests.support.chat_app import TARGET, App, Page, copy, environment
 from tests.support.nginx import Proxy, proxied
 
 if TYPE_CHECKING:
@@ -64,6 +65,7 @@ class Pair:
     replicas: dict[int, App]
     proxy: Proxy
     database: postgres.Server
+    stack: contextlib.ExitStack = field(default_factory=contextlib.ExitStack)
 
     def steps(self, thread: str) -> list[tuple[str, str]]:
         """Kind and text of each message of a thread."""
@@ -76,29 +78,15 @@ class Pair:
     def site(self) -> Site:
         """What the users see."""
         some = self.replicas[self.ports[0]]
-        return Site(self.proxy.port, some.cache, some.log, some.process, self.proxy)
+        return Site(self.proxy.port, some.log, some.process, some.cache, self.proxy)
 
     def start(self, port: int) -> None:
-        """Start a replica, or start it again."""
-        code = copy(self.folder / f"chat-{port}")
-        log = self.folder / f"{port}-{uuid.uuid4().hex}.log"
-        cache = self.folder / "cache"
+        """Start a replica, or start it again, and wait until it serves."""
+        code, cache = copy(self.folder / f"chat-{port}"), self.folder / "cache"
         environ = environment(cache, self.endpoint, CHAINLIT_APP_ROOT=str(code), **self.variables)
-        command = [sys.executable, "-m", "chainlit", "run", str(TARGET), "--headless", "--port", str(port)]
-        with log.open("wb") as opened:
-            process = subprocess.Popen(
-                command, cwd=self.folder, env=environ, stdin=subprocess.DEVNULL, stdout=opened, stderr=subprocess.STDOUT
-            )
-        self.replicas[port] = App(port, cache, log, process)
-
-    def await_all(self) -> None:
-        """Wait until both serve."""
-        give_up = time.monotonic() + 240
-        for replica in self.replicas.values():
-            while "available at" not in replica.log.read_text():
-                assert replica.process.poll() is None, replica.log.read_text()
-                assert time.monotonic() < give_up, replica.log.read_text()
-                time.sleep(0.1)
+        log = self.folder / f"{port}-{uuid.uuid4().hex}.log"
+        serving = running_app(TARGET, log, port=port, seconds=240, cwd=self.folder, env=environ)
+        self.replicas[port] = App(**vars(self.stack.enter_context(serving)), cache=cache)
 
     def kill(self, port: int) -> None:
         """End a replica as a crash would."""
@@ -108,19 +96,19 @@ class Pair:
     def revive(self, port: int) -> None:
         """Start it again, and wait until nginx sends it requests again."""
         self.start(port)
-        self.await_all()
-        time.sleep(5.5)  # fail_timeout
+        self.cookie_for(port)
 
-    def close(self) -> None:
-        """End both."""
-        for replica in self.replicas.values():
-            replica.process.terminate()
-        for replica in self.replicas.values():
-            try:
-                replica.process.wait(15)
-            except subprocess.TimeoutExpired:
-                replica.process.kill()
-                replica.process.wait()
+    def cookie_for(self, port: int) -> str:
+        """A cookie that nginx takes for this replica: found as a browser finds it, by asking."""
+        tls = urllib.request.HTTPSHandler(context=self.proxy.tls())
+        direct = urllib.request.build_opener(urllib.request.ProxyHandler({}), tls)
+        while True:
+            value, path = secrets.token_hex(16), f"/health/{uuid.uuid4().hex}"
+            request = urllib.request.Request(self.proxy.url + path, headers={"Cookie": f"replica={value}"})
+            with contextlib.suppress(urllib.error.HTTPError), direct.open(request, timeout=LONG):
+                pass
+            if self.proxy.first(path) == f"127.0.0.1:{port}":
+                return value
 
 
 @pytest.fixture(scope="module")
@@ -134,14 +122,10 @@ def pair(endpoint: MockEndpoint, tmp_path_factory: pytest.TempPathFactory) -> It
         variables |= {"DATABASE_URL": database.create(), "CHAINLIT_AUTH_SECRET": secrets.token_hex(32)}
         variables |= {"CHAT_ENV": "production", "CHAT_LOG": "json", "CHAT_RATE": "1000/min"}
         made = Pair(folder, endpoint.base_url, ports, variables, {}, proxy, database)
-        try:
-            made.start(ports[0])
-            made.await_all()
-            made.start(ports[1])
-            made.await_all()
+        with made.stack:
+            for port in ports:
+                made.start(port)
             yield made
-        finally:
-            made.close()
 
 
 @contextlib.asynccontextmanager
@@ -190,14 +174,8 @@ async def tab(pair: Pair, http: aiohttp.ClientSession) -> Page:
 
 
 async def cookie_for(pair: Pair, port: int) -> str:
-    """A cookie that nginx takes for this replica: found as a browser finds it, by asking."""
-    async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(ssl=pair.proxy.tls())) as http:
-        while True:
-            value, path = secrets.token_hex(16), f"/health/{uuid.uuid4().hex}"
-            async with http.get(pair.proxy.url + path, headers={"Cookie": f"replica={value}"}) as reply:
-                await reply.read()
-            if await asyncio.to_thread(pair.proxy.first, path) == f"127.0.0.1:{port}":
-                return value
+    """The same for a test in an event loop."""
+    return await asyncio.to_thread(pair.cookie_for, port)
 
 
 async def status(http: aiohttp.ClientSession, method: str, url: str, **sent: Any) -> int:
