@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import os
 import re
 import shutil
-import subprocess
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -17,28 +14,15 @@ from coursekit import open_webui
 from coursekit.copies import lessons
 from foundry_mock import Behaviour, MockEndpoint
 from labkit.chat_view import render
+from tests.support.nbval import nbval
 
 if TYPE_CHECKING:
+    import subprocess
     from collections.abc import Callable
 
 ROOT = Path(__file__).resolve().parents[2]
 NOTEBOOKS = [item.original for item in lessons()]
 SHARE = 0.6
-
-
-def nbval(folder: Path, *, base_url: str, name: str = ".") -> subprocess.CompletedProcess[str]:
-    """Run strict nbval over a folder's notebooks, or over one of them."""
-    options = ["--nbval", "--nbval-sanitize-with", "sanitize.cfg", "--nbval-cell-timeout", "120", "--nbval-current-env"]
-    return subprocess.run(
-        [sys.executable, "-m", "pytest", *options, "-q", "-p", "no:cacheprovider", "--color=no", "--rootdir=.", name],
-        cwd=folder,
-        env={name: value for name, value in os.environ.items() if name != "CI"} | {"BASE_URL": base_url},
-        capture_output=True,
-        text=True,
-        encoding="utf-8",
-        timeout=600,
-        check=False,
-    )
 
 
 def cell(source: str, output: str | None, *tags: str) -> nbformat.NotebookNode:
@@ -81,6 +65,7 @@ def long_answer(last: int) -> nbformat.NotebookNode:
 LONG = """from labkit import ChatView, connect
 from foundry_mock import Behaviour, MockEndpoint
 from labkit.chat_view import render
+from tests.support.nbval import nbval
 mock = MockEndpoint(Behaviour(first_token=0, rate=5000, context=100000)).start()
 lab = connect(base_url=mock.base_url, say=lambda _: None)
 answer = await ChatView(lab, max_tokens=20000).ask('Count to 10000.')"""
