@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any, Protocol
 
-from labkit.errors import RoutingError
+from labkit.errors import LabError, RoutingError
 from labkit.explain import explain
 from labkit.routing.plain import texts
 
@@ -224,6 +224,14 @@ class Embeddings:
         text = question(messages)
         row = self.known[text] if text in self.known else self._embed([text])[0]
         return _sigmoid(float(row @ self._weights) + self._bias)
+
+    def available(self) -> bool:
+        """Whether the endpoint has embeddings; llama.cpp's server has none unless it was started with them."""
+        try:
+            self._embed(["A question"])
+        except LabError:
+            return False
+        return True
 
     def _embed(self, questions: Sequence[str]) -> list[NDArray[np.float64]]:
         """One vector of length 1 for each question. Raises what `explain` makes of the client's errors."""
