@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 PORT = 51211
 # The attribute of the process-wide manager that names the runtimes that use it, if labkit has started it.
 _USERS = "_labkit_users"
+_EMPTY = "http://127.0.0.1:{}/asset-gallery/v1.0/models"
 
 
 @dataclass(frozen=True)
@@ -119,6 +120,7 @@ class Runtime:
         closing = threading.Thread(target=self.manager.close, daemon=True)
         closing.start()
         closing.join(seconds)
+        _end_no_catalog()
         return not closing.is_alive()
 
 
@@ -148,6 +150,7 @@ def start(cache: Path, model: str | None = None, *, port: int = 0, spare: bool =
     except BaseException as error:
         if ours and manager is not None:
             manager.close()
+            _end_no_catalog()
         if isinstance(error, FoundryLocalException):
             if ours and port and spare and "in use" in str(error):
                 return start(cache, model, fetch=fetch)
@@ -172,6 +175,7 @@ def configuration(cache: Path, choice: Choice | None = None, *, port: int = 0) -
     from foundry_local_sdk import Configuration, LogLevel
 
     chosen = choice or choose(cache, None)
+    local = chosen.cached or chosen.alias == EMBEDDED.alias
     return Configuration(
         app_name="FoundryLocalWorkbook",
         app_data_dir=str(cache / "runtime"),
@@ -179,7 +183,7 @@ def configuration(cache: Path, choice: Choice | None = None, *, port: int = 0) -
         # The runtime logs each failed catalog call as an error; real errors are exceptions.
         log_level=LogLevel.FATAL,
         web=Configuration.WebService(urls=f"http://127.0.0.1:{port}"),
-        catalog_urls=[(_no_catalog(), None)] if chosen.cached or chosen.alias == EMBEDDED.alias else None,
+        catalog_urls=[(_EMPTY.format(_no_catalog().server_port), None)] if local else None,
         disable_nonessential_telemetry=True,
     )
 
@@ -274,11 +278,19 @@ class _NotFound(BaseHTTPRequestHandler):
 
 
 @cache
-def _no_catalog() -> str:
-    """The address of an empty catalog on loopback; one server for the process, until its end."""
+def _no_catalog() -> ThreadingHTTPServer:
+    """An empty catalog on loopback; one server for the process, until its runtime is closed."""
     server = ThreadingHTTPServer(("127.0.0.1", 0), _NotFound)
     threading.Thread(target=server.serve_forever, daemon=True).start()
-    return f"http://127.0.0.1:{server.server_port}/asset-gallery/v1.0/models"
+    return server
+
+
+def _end_no_catalog() -> None:
+    if _no_catalog.cache_info().currsize:
+        server = _no_catalog()
+        _no_catalog.cache_clear()
+        server.shutdown()
+        server.server_close()
 
 
 def require_sdk() -> None:

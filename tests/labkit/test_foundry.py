@@ -107,7 +107,8 @@ def test_close_ends_this_runtime_and_no_other(own_cache: Path) -> None:
 
 @pytest.mark.live
 def test_start_and_close_leave_no_thread_and_no_open_file(own_cache: Path) -> None:
-    """The first start loads the library and the empty catalog, which stay; the others leave nothing."""
+    """The first start loads the library, which stays; the others leave nothing."""
+    threads = threading.active_count()
 
     def left() -> tuple[int, int]:
         assert foundry.start(own_cache).close()
@@ -117,6 +118,7 @@ def test_start_and_close_leave_no_thread_and_no_open_file(own_cache: Path) -> No
     first = left()
     left()
     assert left() <= first
+    assert threading.active_count() == threads
 
 
 STUCK = """
@@ -257,7 +259,11 @@ def test_a_model_is_not_fetched_where_that_was_not_wanted(own_cache: Path) -> No
 @pytest.mark.parametrize("method", ["GET", "HEAD", "POST"])
 def test_the_catalog_that_has_nothing_says_404(method: str) -> None:
     """However it is asked."""
-    assert httpx2.request(method, foundry._no_catalog(), trust_env=False).status_code == 404
+    address = f"http://127.0.0.1:{foundry._no_catalog().server_port}/models"
+    assert httpx2.request(method, address, trust_env=False).status_code == 404
+    foundry._end_no_catalog()
+    with pytest.raises(httpx2.ConnectError):
+        httpx2.request(method, address, trust_env=False)
 
 
 @pytest.mark.parametrize("name", [None, EMBEDDED.alias, EMBEDDED.name, EMBEDDED.id, EMBEDDED.alias.title()])
