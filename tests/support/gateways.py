@@ -16,8 +16,8 @@ from typing import TYPE_CHECKING
 import httpx2
 import uv
 
+from coursekit.ports import free_port
 from tests.conftest import end
-from tests.support.chat_app import free_port
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
