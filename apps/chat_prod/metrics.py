@@ -14,8 +14,8 @@ from starlette.routing import Route
 from apps.chat.guard import is_loopback
 from labkit import Router
 from labkit.latency import ttft
-from labkit.routing.decision import Target
 from labkit.routing.resilience import State
+from labkit.routing.router import Target
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping

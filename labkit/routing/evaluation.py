@@ -114,12 +114,12 @@ def evaluate(
             f"{len(prompts)} prompts, {len(local)} local and {len(cloud)} cloud outcomes", fix="give one for each"
         )
     if not np.isfinite(scores).all():
-        raise RoutingError("the scorer gave a score that is no number", fix="return a number from 0 to 1")
+        raise RoutingError("The scorer gave a score that is not a number", fix="return a number from 0 to 1")
     costs, local_costs = (_for_each(price, len(scores)) for price in (cost, local_cost))
     curve = trace_curve(scores, local, cloud, costs, local_costs)
     if curve.quality[-1] <= curve.quality[0]:
         raise RoutingError(
-            "the cloud is not better than the local model here: there is no gap to recover",
+            "The cloud is not better than the local model here: there is no gap to recover",
             fix="keep everything local, or choose harder prompts",
         )
     random = np.random.default_rng(seed)

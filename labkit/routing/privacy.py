@@ -1,18 +1,20 @@
-"""The privacy gate: what in a conversation must not leave this machine, found before any score is asked for.
+"""The privacy gate finds what must not leave this machine in a conversation, before a scorer is asked.
 
-It claims six kinds (`CLAIMED`) and is tested on them; names of people are a best effort, and its misses are counted in
-notebook 03. It guards against accidents, not against somebody who wants a secret to get out: a number in words or a
-picture of a card passes no pattern. What is no text counts as private.
+It claims six kinds (`CLAIMED`) and is tested on them. Names of people are a best effort: notebook 03 counts how many it
+misses. It guards against accidents, not against a person who wants to leak a secret: no pattern finds a number that is
+written in words. A picture, a sound or a file counts as private.
 """
 
 from __future__ import annotations
 
 import functools
 import re
+import unicodedata
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, NamedTuple
+from urllib.parse import unquote
 
 import phonenumbers
 import stdnum.dk.cpr
@@ -22,9 +24,6 @@ import stdnum.luhn
 import stdnum.no.fodselsnummer
 import stdnum.se.personnummer
 import stdnum.verhoeff
-
-from labkit.routing.names import FIRST_NAMES
-from labkit.routing.plain import readable, texts, views
 
 
 class Kind(StrEnum):
@@ -91,13 +90,97 @@ def _in_text(text: str, regions: Sequence[str]) -> Iterator[Kind]:
         yield Kind.NAME
 
 
+def texts(content: Any) -> list[str]:
+    """Every text in a message's content: a string, or parts as the OpenAI API has them, however deep."""
+    return [found for found, is_value in _leaves(content) if is_value and isinstance(found, str)]
+
+
+def readable(content: Any) -> list[str]:
+    """Everything in it that can be read, for a gate: the texts, and names of fields and numbers too."""
+    return [str(found) for found, _ in _leaves(content)]
+
+
+def _leaves(content: Any) -> Iterator[tuple[str | float, bool]]:
+    """Texts, numbers and names of fields; for each whether it is a value, not a name."""
+    if isinstance(content, str) or (isinstance(content, int | float) and not isinstance(content, bool)):
+        yield content, True
+    elif isinstance(content, Mapping):
+        for name, value in content.items():
+            if isinstance(name, str):
+                yield name, False
+            yield from _leaves(value)
+    elif isinstance(content, Sequence) and not isinstance(content, bytes | bytearray):
+        for value in content:
+            yield from _leaves(value)
+
+
+# A text as a reader sees it: what tells a person nothing, and hides a secret from a pattern, is removed.
+_SPACED = re.compile(r"(?<!\S)\S(?:[ \t]{1,3}\S){4,}(?!\S)")
+# A run of blanks is tried from its first one only, or a long one would take the square of its length.
+_BLANKS = r"(?:(?<!\s)\s++)"
+_AROUND_AT = re.compile(
+    rf"{_BLANKS}@\s+|(?=(?<!\s)[^\S\n]*+\n){_BLANKS}@|@[^\S\n]*+\n\s*|{_BLANKS}?+[\[({{]\s*(?:at|snabel-a)\s*[\])}}]\s*",
+    re.IGNORECASE,
+)
+_AROUND_DOT = re.compile(rf"{_BLANKS}\.\s+|{_BLANKS}?+[\[({{]\s*(?:dot|punkt)\s*[\])}}]\s*", re.IGNORECASE)
+_ESCAPE = re.compile(r"\\u([0-9a-fA-F]{4})")
+_SHORT = re.compile(r"\\([nrtbf\"'/\\])")
+_LINE_BREAK = re.compile(r"(?:(?<![ \t])[ \t]++)?+[\r\n]+[ \t]*")
+
+
+def plain(text: str) -> str:
+    """Full-width and other digits as 0 to 9, every dash as `-`, every space as one kind, invisible signs gone.
+
+    Source: Unicode Standard Annex 15 (NFKC) and the general categories Cf, Nd, Pd and Zs; the variation selectors
+    and the combining grapheme joiner are invisible too.
+    """
+    if text.isascii():
+        return text
+    seen = "".join(map(_plain, unicodedata.normalize("NFKC", text)))
+    return unicodedata.normalize("NFKC", seen)  # an invisible sign may have been between a letter and its accent
+
+
+def _plain(letter: str) -> str:
+    if letter.isascii():
+        return letter
+    kind = unicodedata.category(letter)
+    if kind == "Nd":
+        return str(unicodedata.decimal(letter))
+    if kind == "Cf" or letter == "\u034f" or "\ufe00" <= letter <= "\ufe0f":
+        return ""
+    return {"Pd": "-", "Zs": " ", "Zl": "\n", "Zp": "\n"}.get(kind, "-" if letter == "\u2212" else letter)
+
+
+def views(text: str) -> tuple[str, ...]:
+    """The plain text, and where they differ: without the spaces that split words, and without line breaks.
+
+    The codes of web addresses and of JSON, such as %40 for @, are read first; JSON's short ones, which occur in the
+    arguments of a tool call and may be code elsewhere, give views of their own.
+    """
+    once = _unescaped(text)
+    reads = dict.fromkeys((text, once, _unescaped(once)))  # twice: JSON inside JSON
+    return tuple(dict.fromkeys(view for read in reads for view in _views(read)))
+
+
+def _unescaped(text: str) -> str:
+    r"""The text with the short codes of JSON read: \n ends a word, and does not begin one with n."""
+    return _SHORT.sub(lambda match: {"n": "\n", "r": "\r", "t": "\t", "b": " ", "f": " "}.get(match[1], match[1]), text)
+
+
+def _views(text: str) -> tuple[str, ...]:
+    first = plain(_ESCAPE.sub(lambda match: chr(int(match[1], 16)), unquote(text)))
+    joined = _SPACED.sub(lambda match: re.sub(r"[ \t]", "", match[0]), first)
+    joined = _AROUND_DOT.sub(".", _AROUND_AT.sub("@", joined))
+    return tuple(dict.fromkeys((first, joined, _LINE_BREAK.sub("", joined))))
+
+
 # E-mail: RFC 5321 lets a local part have 64 characters; the last label has letters only.
 _LOCAL = re.compile(r"[\w.!#$%&'*+/=?^`{|}~-]*\w[+-]?$")
 _DOMAIN = re.compile(r"(?:[^\W_](?:[\w-]{0,61}[^\W_])?\.){1,8}(?:xn--[\w-]{2,40}|[^\W\d_]{2,24})(?![\w-])")
 
 
 def _email(text: str, at: int) -> bool:
-    """Whether an address stands around this @: looking from there keeps a long text quick."""
+    """Whether there is an address around this @: looking from there is quick in a long text."""
     return bool(_LOCAL.search(text[max(0, at - 64) : at]) and _DOMAIN.match(text[at + 1 : at + 256]))
 
 
@@ -246,7 +329,7 @@ _PLACEHOLDER = re.compile(r"^[<${\[(]|\.\.\.|…|x{4,}|\*{3,}|your|getenv|enviro
 
 
 def _assigned(match: re.Match[str]) -> bool:
-    """Whether what stands after `password:` and its like looks like a value, not like a word or a placeholder."""
+    """Whether the text after `password:` and the like looks like a value, not like a word or a placeholder."""
     value = match[2].rstrip(".!?)")
     if _PLACEHOLDER.search(value) or not re.search(r"\d", value) or not re.search(r"[^\W\d]", value):
         return False
@@ -257,6 +340,31 @@ def _assigned(match: re.Match[str]) -> bool:
 _CAPITALS = re.compile(r"\b([A-ZÅÄÖÉ][a-zåäöéü]+)[ \t]+(?:[A-Z]\.?[ \t]+)?[A-ZÅÄÖÉ][a-zåäöéü]+")
 _INTRODUCED = re.compile(
     r"\b(?:[Mm]y name is|[Jj]ag heter|[Mm]itt namn är|Mr\.?|Mrs\.?|Ms\.?|[Hh]err|[Ff]ru)\s+[A-ZÅÄÖÉ][a-zåäöéü]+"
+)
+# First names that are common in Sweden, in English-speaking countries and in India.
+FIRST_NAMES = frozenset(
+    # Names that are mostly something else (Mark, Max, May, Sydney) are left out on purpose. Some are both, as Jan, Per
+    # and Victoria: then "Victoria Falls" counts as a person, and the question stays here.
+    """
+    Agneta Alexander Alice Alva Anders Andreas Anette Anita Anna Annika Astrid Axel Barbro Bengt Birgitta Björn Bo
+    Camilla Carina Caroline Catharina Cecilia Charlotte Christer Christina Christoffer Daniel David Ebba Elias Elin
+    Elisabeth Elsa Emelie Emma Erik Eva Filip Fredrik Gunilla Gunnar Gustav Göran Hanna Hans Helena Henrik Håkan Ida
+    Inger Ingrid Jan Jenny Jesper Johan Johanna Jonas Josefin Julia Karin Karl Katarina Kerstin Kristina Lars Leif
+    Lena Lennart Linda Linnea Linus Lisa Lovisa Magnus Maja Malin Marcus Margareta Maria Marianne Marie Martin Mats
+    Mattias Mikael Monica Niklas Nils Ola Olof Oscar Oskar Patrik Per Pernilla Peter Pia Rolf Sara Sofia Sofie Stefan
+    Sten Susanne Sven Therese Thomas Tobias Tomas Ulf Ulla Ulrika Viktor Wilma Åke Åsa Örjan
+    Adam Amanda Amy Andrew Anthony Ashley Barbara Benjamin Betty Brandon Brian Carol Catherine Charles Christopher
+    Cynthia Deborah Dennis Diana Donald Donna Dorothy Edward Elizabeth Emily Eric Frank Gary George Gregory Hannah
+    Heather Helen Henry Jack Jacob James Janet Jason Jeffrey Jennifer Jeremy Jessica John Jonathan Joseph Joshua
+    Judith Karen Kathleen Keith Kelly Kenneth Kevin Kimberly Larry Laura Lauren Linda Lucy Margaret Mary Matthew
+    Megan Melissa Michael Michelle Nancy Nathan Nicholas Nicole Olivia Pamela Patricia Patrick Paul Philip Rachel
+    Raymond Rebecca Richard Robert Ronald Ruth Ryan Samantha Samuel Sandra Sarah Scott Sharon Sophie Stephanie
+    Stephen Steven Susan Teresa Timothy Tyler Victoria Walter William Zachary
+    Aditya Ajay Akash Amit Ananya Anil Anita Anjali Arjun Arun Asha Ashok Deepa Deepak Divya Gaurav Geeta Harish
+    Karthik Kavita Kiran Krishna Lakshmi Lalita Mahesh Manish Meena Meera Mohan Mukesh Neha Nikhil Nisha Pooja Prakash
+    Pradeep Prashant Preeti Priya Rahul Rajesh Rakesh Ramesh Ravi Rekha Ritu Rohan Rohit Sandeep Sanjay Santosh Shreya
+    Shweta Sneha Sunil Sunita Suresh Swati Varun Vidya Vijay Vikram Vinod Vivek
+    """.split()  # noqa: SIM905 - a list of quoted names would be harder to read
 )
 
 

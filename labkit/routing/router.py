@@ -8,13 +8,13 @@ import time
 from collections import Counter
 from contextlib import aclosing
 from dataclasses import dataclass, field, replace
+from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
 from labkit.errors import LabError, RoutingError
 from labkit.events import COMPLETE, End, Failure, Finish, Trace
 from labkit.listing import shown
 from labkit.routing import privacy
-from labkit.routing.decision import DOUBTED, PASSED_OVER, Attempt, Decision, Reason, Target
 from labkit.routing.resilience import Breaker, Retries, advise
 from labkit.streaming import Answer, stream
 
@@ -27,19 +27,91 @@ if TYPE_CHECKING:
     from labkit.routing.scorers import Cascade, Conversation, Scorer
     from labkit.streaming import Message
 
-# Seconds of silence after which a target has failed. A local model may need long for a long prompt; a cloud has no
-# such excuse.
+# Two more ways in which an attempt ends, besides those of `End`.
+PASSED_OVER = "passed over"  # its breaker was open
+DOUBTED = "doubted"  # the local answer failed the cascade's check
+
+
+class Target(StrEnum):
+    """Where an answer comes from."""
+
+    LOCAL = "local"
+    CLOUD = "cloud"
+
+    @property
+    def other(self) -> Target:
+        """The other target."""
+        return Target.CLOUD if self is Target.LOCAL else Target.LOCAL
+
+
+class Reason(StrEnum):
+    """Why an answer comes from its target."""
+
+    PRIVATE = "private, so local only"
+    EASY = "score below the threshold"
+    HARD = "score at or above the threshold"
+    DOUBTED = "the local answer failed its check"
+    LOCAL_FAILED = "the local model failed"
+    CLOUD_FAILED = "the cloud failed"
+
+
+@dataclass(frozen=True)
+class Attempt:
+    """One try: its target, how it ended (a value of `End`, or one of the two above), why, and its seconds."""
+
+    target: Target
+    ended: str
+    why: str = ""
+    seconds: float = 0.0
+
+
+@dataclass(frozen=True)
+class Decision:
+    """Where an answer comes from and why. `tried`, `cost` and `seconds` are filled in while the answer comes.
+
+    `cost` is in dollars, None where the price is not known; electricity is not counted. `seconds` go from the request
+    to the end of the answer, waits included.
+    """
+
+    target: Target
+    reason: Reason
+    score: float | None
+    threshold: float
+    private: tuple[privacy.Kind, ...] = ()
+    simulated: bool = False
+    tried: tuple[Attempt, ...] = ()
+    cost: float | None = 0.0
+    seconds: float = 0.0
+
+    @property
+    def place(self) -> str:
+        """The target in words: `simulated cloud` where the cloud is a simulated one."""
+        return "simulated cloud" if self.simulated and self.target is Target.CLOUD else str(self.target)
+
+    def __str__(self) -> str:
+        words = [f"{self.place}: {self.reason}"]
+        if self.private:
+            words.append(f"found: {', '.join(self.private)}")
+        if self.score is not None:
+            words.append(f"score {self.score:.2f}, threshold {self.threshold:.2f}")
+        if len(self.tried) > 1:
+            words.append("tried " + ", ".join(f"{each.target} ({each.ended})" for each in self.tried))
+        return "; ".join(words)
+
+
+# Seconds of silence after which a target has failed. A local model may need long for a long prompt, a cloud does not.
 PATIENCE: Mapping[Target, float] = {Target.LOCAL: 120.0, Target.CLOUD: 20.0}
 
 
 @dataclass
 class Router:
-    """Two connections and the rule between them. `stream(router, messages)` asks the one that it chooses.
+    """Two connections and the rule that chooses between them. `stream(router, messages)` asks the chosen one.
 
-    From `threshold` on a score goes to the cloud. A conversation in which the gate finds something private goes to
-    the local model or to nobody, and to nobody where `local` is not known to be on this machine. With a `cascade` the
-    local model answers first, and an answer whose doubt reaches the threshold is asked of the cloud instead. `regions`
-    are the gate's. Close it with `aclose` in the event loop that used it; the connections that it was given stay open.
+    A question whose score is `threshold` or more goes to the cloud. A conversation in which the gate finds something
+    private is sent to the local model only, and not even there if `local` may be on another machine. With a `cascade`
+    the local model answers first; if the doubt about its answer reaches the threshold, the cloud is asked instead.
+    `regions` are those of the gate. Close the router with `aclose` in the event loop that used it; the connections
+    that it was given stay open.
     """
 
     local: Connection
@@ -54,16 +126,16 @@ class Router:
     sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
 
     def __post_init__(self) -> None:
-        # Retries are the router's own: hidden ones of the client would be neither counted nor shown.
+        # The router retries by itself: retries inside the client would be neither counted nor shown.
         self._connections = {
             Target.LOCAL: replace(self.local, retries=0, _runtime=None),
             Target.CLOUD: replace(self.cloud.connection, retries=0, _runtime=None),
         }
 
     def decide(self, messages: str | Sequence[Message], options: Mapping[str, Any] | None = None) -> Decision:
-        """Where these messages go now, without asking anybody but the scorer.
+        """Where these messages would go now. Only the scorer is asked, no endpoint.
 
-        The gate reads the `options` too, which are sent along: tools, for example, or a user's name.
+        The gate reads the `options` too, since they are sent as well: tools, for example, or a user's name.
         """
         conversation = as_conversation(messages)
         sent = [*conversation, {"content": options or {}}]
@@ -83,17 +155,17 @@ class Router:
         return Decision(target, reason, score, self.threshold, private, self.cloud.simulated)
 
     def _healthy(self, decision: Decision) -> Decision:
-        """The decision, or the other target while the breaker of the first keeps it closed to requests."""
+        """The decision, or one for the other target while the breaker of the first is open."""
         if self.breakers[decision.target].ready or not self.breakers[decision.target.other].ready:
             return decision
-        return switched(decision, Attempt(decision.target, PASSED_OVER, "its breaker is open"))
+        return switched(decision, Attempt(decision.target, PASSED_OVER, "Its breaker is open"))
 
     def stream(self, messages: str | Sequence[Message], **options: Any) -> Routed:
         """An answer as events, like `labkit.stream`; its `decision` says where it comes from and why.
 
-        Raises, while it is read, RoutingError where nobody may or can answer, and what `labkit.stream` raises for an
-        answer that breaks off after text was shown: that is never asked for a second time. Raises RoutingError at
-        once for messages that are no JSON.
+        While it is read it raises RoutingError if no endpoint may or can answer. An answer that breaks off after text
+        was shown raises the error of `labkit.stream`; it is never asked for again. Messages that are not JSON raise
+        RoutingError at once.
         """
         return Routed(self, as_conversation(messages), options)
 
@@ -104,16 +176,16 @@ class Router:
 
 
 def as_conversation(messages: str | Sequence[Message]) -> Conversation:
-    """A question as a conversation; of a conversation a copy as it would be sent.
+    """A question as a conversation, or a copy of a conversation as it would be sent.
 
-    What the gate has read cannot change then before it is sent, and nothing is sent that the gate cannot read.
+    So the messages cannot change between the gate and the request, and the gate can read everything that is sent.
     """
     conversation = [{"role": "user", "content": messages}] if isinstance(messages, str) else list(messages)
     try:
         copied: Conversation = json.loads(json.dumps(conversation))
     except (TypeError, ValueError) as error:
         raise RoutingError(
-            "a message holds what JSON cannot say", fix="use dictionaries, lists, texts and numbers"
+            "A message contains a value that JSON cannot hold", fix="use only dictionaries, lists, texts and numbers"
         ) from error
     return copied
 
@@ -139,19 +211,19 @@ class Routed(Answer):
 
     @property
     def text(self) -> str:
-        """What the events have brought so far; nothing of an answer that is held back."""
+        """The text of the events so far. An answer that is held back is not in it."""
         return "".join(self._shown)
 
     @property
     def reasoning(self) -> str:
-        """What the model that is asked now has written before its answer."""
+        """The reasoning of the model that is asked now."""
         return self._current.reasoning if self._current else ""
 
     @property
     def trace(self) -> Trace:
-        """When what came; the request is the first one, so that waits and vain attempts count.
+        """The times of this answer, counted from the first request, so that waits and failed attempts are included.
 
-        `ended` and `error` are those of the whole, not of one attempt.
+        `ended` and `error` are those of the whole answer, not of one attempt.
         """
         own = self._trace
         if self._current is None or not self._current.trace.request:
@@ -161,7 +233,7 @@ class Routed(Answer):
     async def _read(self) -> AsyncGenerator[Event]:
         self._trace.request = time.perf_counter()
         try:
-            # In a thread: a scorer may ask a model, and the loop has others to serve meanwhile.
+            # In a thread: a scorer may ask a model, and the event loop must serve other users meanwhile.
             self.decision = await asyncio.to_thread(self.router.decide, self.messages, self._request)
             async with aclosing(self._follow(self.decision)) as events:
                 async for event in events:
@@ -183,12 +255,12 @@ class Routed(Answer):
                 self.decision = replace(self.decision, seconds=self._trace.end - self._trace.request)
 
     async def _follow(self, decision: Decision) -> AsyncGenerator[Event]:
-        """The events of the decided target, or else of the other one where privacy lets it."""
+        """The events of the chosen target, or else of the other one, if privacy allows it."""
         self.decision = decision
         if decision.private and not self.router.local.stays_here:
             raise RoutingError(
-                f"This conversation may not leave this machine (found: {', '.join(decision.private)}), and nobody knows"
-                f" where {shown(self.router.local.base_url)} sends it",
+                f"This conversation may not leave this machine (found: {', '.join(decision.private)}), and"
+                f" {shown(self.router.local.base_url)} may send it to another one",
                 fix="use Foundry Local on this machine (unset BASE_URL), or ask without the private details",
             )
         kept: Answer | None = None
@@ -214,15 +286,15 @@ class Routed(Answer):
             yield event
 
     async def _attempts(self, target: Target, *, held: bool) -> AsyncGenerator[Event]:
-        """Ask one target until it answers, or there is no use in asking again; each try is noted in the decision.
+        """Ask one target until it answers or another try is useless; each try is noted in the decision.
 
-        With `held` the events come only when the whole answer has passed the cascade's check.
+        With `held` no event is sent before the whole answer has passed the cascade's check.
         """
         breaker = self.router.breakers[target]
         for number in range(1, self.router.retries.attempts + 1):
             permit = breaker.admit()
             if permit is None:
-                self._note(Attempt(target, PASSED_OVER, "its breaker is open"))
+                self._note(Attempt(target, PASSED_OVER, "Its breaker is open"))
                 return
             patience = {"timeout": self.router.patience[target]}
             answer = self._current = stream(
@@ -242,14 +314,14 @@ class Routed(Answer):
                 permit.failed(failure.wait) if failure.counts else permit.released()
                 self._note(Attempt(target, answer.trace.ended, error.message, _seconds(answer)), answer)
                 if answer.text and not held:
-                    raise  # somebody has read a part of it
+                    raise  # a part of it was shown
                 wait = self.router.retries.delay(number, failure)
                 if wait is None or not breaker.ready:
                     return
                 await self.router.sleep(wait)
                 continue
             finally:
-                if not permit.reported:  # left: what was not whole says nothing about the endpoint, but has its price
+                if not permit.reported:  # the reader left: half an answer says nothing about the endpoint, but it costs
                     permit.succeeded() if answer.trace.ended in COMPLETE else permit.released()
                     self._note(Attempt(target, answer.trace.ended, "", _seconds(answer)), answer)
             if held and self.router.cascade:
@@ -274,16 +346,19 @@ class Routed(Answer):
     def _nobody(self) -> RoutingError:
         """Why there is no answer at all."""
         assert self.decision is not None
-        counted = Counter(f"{each.target}: {each.why or each.ended}" for each in self.decision.tried)
-        tried = "; ".join(f"{what}, {count} times" if count > 1 else what for what, count in counted.items())
+        counted = Counter((each.target.capitalize(), each.why or each.ended) for each in self.decision.tried)
+        tried = ". ".join(
+            f"{target}, {count} times: {why}" if count > 1 else f"{target}: {why}"
+            for (target, why), count in counted.items()
+        )
         if self.decision.private:
             found = ", ".join(self.decision.private)
             return RoutingError(
-                f"This conversation may not leave this machine (found: {found}), and the local model does not answer"
-                f" ({tried})",
+                f"This conversation may not leave this machine (found: {found}), and the local model does not answer."
+                f" {tried}",
                 fix="python lab.py serve, then ask again",
             )
-        return RoutingError(f"Neither the local model nor the cloud answers ({tried})", fix="ask again in a while")
+        return RoutingError(f"Neither the local model nor the cloud answers. {tried}", fix="ask again in a while")
 
 
 def _seconds(answer: Answer) -> float:

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from labkit.errors import LabError, RoutingError
 from labkit.explain import explain
-from labkit.routing.plain import texts
+from labkit.routing.privacy import texts
 
 if TYPE_CHECKING:
     import numpy as np
@@ -155,7 +155,7 @@ class Recorded:
         try:
             return self.scores[question(messages)]
         except KeyError:
-            raise RoutingError("this question has no recorded score", fix="score the questions of the record") from None
+            raise RoutingError("This question has no recorded score", fix="score the questions of the record") from None
 
 
 class Tfidf:
@@ -180,7 +180,7 @@ class Tfidf:
     def score(self, messages: Conversation) -> float:
         """The regression's probability that the local model fails. Raises RoutingError before `fit`."""
         if self._weights is None:
-            raise RoutingError("this scorer has learnt nothing yet", fix="call fit(questions, hard) first")
+            raise RoutingError("This scorer has not been trained yet", fix="call fit(questions, hard) first")
         row = self._vectorizer.transform([question(messages)])
         # By hand: predict_proba checks its input anew for each question, which takes longer than the sum.
         return _sigmoid(float(row.data @ self._weights[row.indices]) + self._bias)
@@ -220,7 +220,7 @@ class Embeddings:
     def score(self, messages: Conversation) -> float:
         """The regression's probability that the local model fails. Raises RoutingError before `fit`."""
         if self._weights is None:
-            raise RoutingError("this scorer has learnt nothing yet", fix="call fit(questions, hard) first")
+            raise RoutingError("This scorer has not been trained yet", fix="call fit(questions, hard) first")
         text = question(messages)
         row = self.known[text] if text in self.known else self._embed([text])[0]
         return _sigmoid(float(row @ self._weights) + self._bias)
@@ -259,7 +259,7 @@ def _regress(rows: Any, hard: Sequence[bool]) -> tuple[NDArray[np.float64], floa
 
     if len(set(map(bool, hard))) < 2:
         raise RoutingError(
-            "there is nothing to learn: every question has the same outcome", fix="give questions of both kinds"
+            "There is nothing to learn: every question has the same outcome", fix="give questions of both kinds"
         )
     model = LogisticRegression(C=10.0, max_iter=2000).fit(rows, hard)
     return model.coef_[0], float(model.intercept_[0])

@@ -31,8 +31,8 @@ from uvicorn.config import LOGGING_CONFIG
 from labkit import Connection, EndpointError, Health, LabError, Router, SettingsError, Source, StreamError
 from labkit.events import End, Trace
 from labkit.routing.cloud import Cloud
-from labkit.routing.decision import Target
 from labkit.routing.resilience import State
+from labkit.routing.router import Target
 from tests.support.doubles import Clock, Fixed, fail
 
 APPS = Path(__file__).resolve().parents[2] / "apps"

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from labkit.routing.plain import plain, texts, views
+from labkit.routing.privacy import plain, texts, views
 
 ANY_TEXT = st.text(st.characters(codec=None))  # with lone surrogates, which JSON may carry
 

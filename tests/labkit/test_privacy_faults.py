@@ -28,10 +28,9 @@ from labkit.connection import Connection, Source
 from labkit.errors import LabError, RoutingError, StreamError
 from labkit.events import End, Failure, Finish, FirstToken, Usage
 from labkit.routing.cloud import Cloud, Price
-from labkit.routing.decision import DOUBTED, PASSED_OVER, Reason, Target
 from labkit.routing.privacy import CLAIMED
 from labkit.routing.resilience import Breaker, Retries
-from labkit.routing.router import Routed, Router
+from labkit.routing.router import DOUBTED, PASSED_OVER, Reason, Routed, Router, Target
 from tests.support.doubles import Clock, Doubts, Fixed
 
 if TYPE_CHECKING:

@@ -19,10 +19,9 @@ from labkit.connection import TIMEOUT, Connection, Source
 from labkit.errors import LabError, RequestError, RoutingError, StreamError
 from labkit.events import End, Event, Failure, Finish, FirstToken, Text, Usage
 from labkit.routing.cloud import Cloud, Price
-from labkit.routing.decision import DOUBTED, PASSED_OVER, Decision, Reason, Target
 from labkit.routing.privacy import Kind
 from labkit.routing.resilience import Breaker, Retries, State
-from labkit.routing.router import Routed, Router
+from labkit.routing.router import DOUBTED, PASSED_OVER, Decision, Reason, Routed, Router, Target
 from labkit.routing.scorers import Cascade, WordCount
 from tests.conftest import Reply
 from tests.support.doubles import Clock, Doubts, Fixed, fail
@@ -515,8 +514,8 @@ def test_both_are_down(lab: Lab) -> None:
     error = asked.error
     assert isinstance(error, RoutingError)
     assert error.message.startswith("Neither the local model nor the cloud answers")
-    assert "local: The endpoint failed inside (Inference failed" in error.message
-    assert "cloud: The messages and the answer do not fit" in error.message
+    assert "Local, 3 times: The endpoint failed inside (Inference failed" in error.message
+    assert "Cloud: The messages and the answer do not fit" in error.message
     assert asked.answer.trace.error is error
     assert asked.answer.trace.ended is End.REFUSED
     assert lab.started == (3, 1)
@@ -529,7 +528,7 @@ def test_both_breakers_are_open(lab: Lab) -> None:
     assert router.decide("Hi").reason is Reason.EASY  # there is nobody else to go to
     assert router.decide("Hi").tried == ()
     asked = ask(router)
-    assert asked.error.message.count("its breaker is open") == 2
+    assert asked.error.message.count("Its breaker is open") == 2
     assert asked.tried == [(Target.LOCAL, PASSED_OVER), (Target.CLOUD, PASSED_OVER)]
     assert asked.answer.trace.error is asked.error
     assert lab.started == (0, 0)

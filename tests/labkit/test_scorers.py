@@ -284,7 +284,7 @@ def test_nothing_to_learn(lab: Connection, hard: list[bool]) -> None:
 
 def test_no_score_before_fit(lab: Connection) -> None:
     for scorer in (Tfidf(), Embeddings(lab)):
-        with pytest.raises(RoutingError, match="learnt nothing yet"):
+        with pytest.raises(RoutingError, match="not been trained yet"):
             scorer.score(asked("Hi"))
     assert Tfidf().weights() == []
 
