@@ -1,4 +1,4 @@
-"""A notebook owns the files of an app: cells that begin with `%%export apps/chat/guard.py` are that file's parts."""
+"""A notebook owns the files of its app: a cell that begins with `%%export apps/chat/guard.py` is a part of it."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ if TYPE_CHECKING:
 HANDMADE = "apps/.handmade"
 MADE = re.compile(r"Made from notebooks/.+\.ipynb by: python lab\.py export")
 EXAMPLE = "%%export apps/chat/guard.py"
-# What some system does not allow in a name, and `C:`.
+# Characters that Windows, macOS or Linux does not allow in a name; the colon is also the one of `C:`.
 FORBIDDEN = re.compile(r'[\\:*?"<>|\s\x00-\x1f]|\.(/|$)')
-# What has to stay at the very beginning of a file.
+# Lines that must be the first ones of a file.
 FIRST = re.compile(r'#![^\n]*\n|(<\?xml.*?\?>|<!doctype[^>\[]*>|@charset "[^"]*";)[ \t]*\n?', re.IGNORECASE | re.DOTALL)
 FIRST_OF_MD = re.compile(r"---\n.*?\n---[ \t]*\n", re.DOTALL)
 COMMENTS = {
@@ -41,7 +41,7 @@ COMMENTS = {
 
 @dataclass(frozen=True)
 class Problem:
-    """A fault with its place, and its fix; `diff` and `by_export` are for what an export puts right."""
+    """A problem with its place and its fix; `by_export` says that an export corrects it, and `diff` how."""
 
     message: str
     fix: str
@@ -51,7 +51,7 @@ class Problem:
 
 @dataclass(frozen=True)
 class Part:
-    """One cell that begins with %%export; cells are counted from 1, those with text too."""
+    """One cell that begins with %%export. Cells are counted from 1, text cells included."""
 
     notebook: str
     cell: int
@@ -60,20 +60,20 @@ class Part:
 
     @property
     def where(self) -> str:
-        """For messages."""
+        """The notebook and the cell, for messages."""
         return f"{self.notebook}, cell {self.cell}"
 
 
 def write(root: Path = ROOT) -> dict[str, str]:
-    """Make every file that a notebook owns; returns written, unchanged or removed for each.
+    """Make every file that a notebook owns; returns "written", "unchanged" or "removed" for each.
 
-    Raises WorkbookError, and has touched nothing then, when anything is wrong that it cannot put right itself.
+    Raises WorkbookError, before it changes any file, when there is a problem that it cannot correct itself.
     """
     files, orphans, problems = _survey(root)
     if problems:
         raise failure(problems)
     done = {}
-    for path in orphans:  # before anything is written: on Windows the new name may differ in case only
+    for path in orphans:  # first: on Windows the name of a new file may differ from it only in case
         (root / path).unlink()
         _tidy((root / path).parent, root / "apps")
         done[path] = "removed"
@@ -86,24 +86,23 @@ def write(root: Path = ROOT) -> dict[str, str]:
 
 
 def check(root: Path = ROOT) -> list[Problem]:
-    """Everything that is wrong, drift included; writes nothing."""
+    """Every problem, also files that differ from their notebooks; writes nothing."""
     files, orphans, problems = _survey(root)
     for path, text in files.items():
-        found = _found(root / path)
-        if found != text.encode():
-            state = "is missing" if found is None else "is not what its notebook says"
+        if (found := _found(root / path)) != text.encode():
+            state = "is missing" if found is None else "differs from its notebook"
             problems.append(Problem(f"{path} {state}", "python lab.py export", _diff(path, found, text), True))
     for path in orphans:
         fix = f"python lab.py export removes it; to keep it, name it in {HANDMADE}"
-        problems.append(Problem(f"{path} was made from a notebook that no longer has it", fix, by_export=True))
+        problems.append(Problem(f"{path} was made from a notebook, which no longer has it", fix, by_export=True))
     return problems
 
 
 def failure(problems: list[Problem]) -> WorkbookError:
-    """One error that lists them all, each with its fix."""
+    """One error that lists all problems, each with its fix."""
     *others, last = problems
     listed = "".join(f"\n  {problem.message}. Fix: {problem.fix}" for problem in others)
-    many = f"{len(problems)} things are wrong:{listed}\n  " if others else ""
+    many = f"There are {len(problems)} problems:{listed}\n  " if others else ""
     return WorkbookError(many + last.message, fix=last.fix)
 
 
@@ -114,33 +113,35 @@ def parse(source: str) -> tuple[str, str] | None:
     if words[:1] != ["%%export"]:
         return None
     path = words[1].strip() if len(words) == 2 else ""
-    # PurePosixPath drops a last slash, which says that a folder is meant.
+    # PurePosixPath removes a slash at the end; keep it, because it means a folder.
     return (path if path.endswith("/") or not path else str(PurePosixPath(path))), text
 
 
 def fault(path: str, text: str) -> Problem | None:
-    """What is wrong with a cell by itself, whatever is on the disk."""
+    """The mistake in the first line or the text of a cell, without a look at the disk."""
     if not path:
-        return Problem("%%export names no file", f"write the file's path behind it: {EXAMPLE}")
+        return Problem("%%export names no file", f"write the path of a file after it: {EXAMPLE}")
     parts = PurePosixPath(path).parts
     if ".." in parts or "".join(parts[:1]).lower() != "apps":
-        return Problem(f"{path} is outside apps/", f"write a path below apps/, from the course's folder: {EXAMPLE}")
+        return Problem(f"{path} is outside apps/", f"write a path that begins with apps/: {EXAMPLE}")
     if parts[0] != "apps":
-        return Problem(f"{path} does not begin with apps/ in small letters", f"write apps/{'/'.join(parts[1:])}")
+        return Problem(f"{path} does not begin with apps/ in lower case", f"write apps/{'/'.join(parts[1:])}")
     if path.endswith("/") or len(parts) == 1:
-        return Problem(f"{path} is a folder", f"write the path of a file in it: {EXAMPLE}")
+        return Problem(f"{path} is a folder", f"write the path of a file in this folder: {EXAMPLE}")
     if FORBIDDEN.search(path):
-        fix = 'use / between folders, and no space, no dot at the end and none of \\ : * ? " < > |'
+        fix = 'use / between folders, no space, no dot at the end, and none of \\ : * ? " < > |'
         return Problem(f"{path} is not a valid name on every system", fix)
     if not text.strip():
-        return Problem(f"the part of {path} is empty", "write something below the first line, or delete the cell")
+        return Problem(
+            f"the part of {path} is empty", "write the text of the file below the first line, or delete the cell"
+        )
     return None
 
 
 def _survey(root: Path) -> tuple[dict[str, str], list[str], list[Problem]]:
-    """The owned files with their text, the orphans to remove, and what an export cannot put right."""
+    """The owned files with their text, the files to remove, and the problems that an export cannot correct."""
     parts, problems = _parts(root)
-    paths = [] if problems else _files(root)  # whose they are is not known before every notebook can be read
+    paths = [] if problems else _files(root)  # an unreadable notebook may own any of them
     owned: dict[str, list[Part]] = {}
     for part in parts:
         owned.setdefault(part.path, []).append(part)
@@ -172,9 +173,9 @@ def _parts(root: Path) -> tuple[list[Part], list[Problem]]:
         try:
             cells = json.loads(item.original.read_text(encoding="utf-8"))["cells"]
             sources = ["".join(cell["source"]) if cell["cell_type"] == "code" else "" for cell in cells]
-            "".join(sources).encode()  # JSON may hold halves of characters
+            "".join(sources).encode()  # JSON may hold half of a surrogate pair
         except (OSError, ValueError, KeyError, TypeError):
-            problems.append(Problem(f"{name} cannot be read as a notebook", f"take it again: git checkout -- {name}"))
+            problems.append(Problem(f"{name} cannot be read as a notebook", f"restore it: git checkout -- {name}"))
             continue
         found = [(number, parse(source)) for number, source in enumerate(sources, 1)]
         parts += [Part(name, number, *cell) for number, cell in found if cell]
@@ -182,7 +183,7 @@ def _parts(root: Path) -> tuple[list[Part], list[Problem]]:
 
 
 def _misplaced(root: Path, path: str, owned: Iterable[str]) -> Problem | None:
-    """What stands in the way of a file: a link that leads out of apps/, a folder, a file where a folder must be."""
+    """Why a file cannot be written: a link leads out of apps/, or a folder and a file have the same path."""
     place, apps = root / path, root.resolve() / "apps"
     try:
         inside = place.resolve().is_relative_to(apps)
@@ -190,7 +191,7 @@ def _misplaced(root: Path, path: str, owned: Iterable[str]) -> Problem | None:
         inside = False
     steps = [root / step for step in (PurePosixPath(path), *PurePosixPath(path).parents)]
     if not inside or any(step.is_symlink() and not step.exists() for step in steps):
-        return Problem(f"a symbolic link leads {path} out of apps/", "remove the link, and make it a real folder")
+        return Problem(f"a symbolic link leads {path} out of apps/", "replace the link by a real folder")
     if place.is_dir() or any(other.startswith(f"{path}/") for other in owned):
         return Problem(f"{path} is a folder", "give the file another name")
     for folder in list(PurePosixPath(path).parents)[:-1]:
@@ -200,17 +201,19 @@ def _misplaced(root: Path, path: str, owned: Iterable[str]) -> Problem | None:
 
 
 def _rivalry(part: Part, parts: list[Part]) -> Problem | None:
-    """An earlier notebook that owns the file, or an earlier spelling, which is the same file on Windows and macOS."""
+    """Another notebook owns the file, or another cell spells it in another case: one file on Windows and macOS."""
     first = next(other for other in parts if other.path.casefold() == part.path.casefold())
     if first.path != part.path:
-        return Problem(f"{part.path} and {first.path} ({first.where}) differ only in case", "write both in one way")
+        return Problem(
+            f"{part.path} and {first.path} ({first.where}) differ only in case", "use the same spelling in both"
+        )
     if first.notebook != part.notebook:
         return Problem(f"{part.path} belongs to {first.where} too", "keep it in one notebook, or rename one of the two")
     return None
 
 
 def _text(cells: list[Part]) -> str:
-    """A file as its notebook has it: the header, below what must be first, and the parts."""
+    """The text of a file: its parts, with a header below the lines that must be first."""
     path = PurePosixPath(cells[0].path)
     if path.suffix == ".py":
         text = "\n\n\n".join(cell.text.strip("\n").rstrip() for cell in cells) + "\n"
@@ -226,7 +229,7 @@ def _text(cells: list[Part]) -> str:
 
 
 def _files(root: Path) -> list[str]:
-    """What lies under apps/ and should be somebody's: not ignored, not from a vendor, not listed as made by hand."""
+    """The files in apps/ that need a notebook: git does not ignore them, and no vendor or hand made them."""
     command = ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard", "--", "apps"]
     try:
         output = subprocess.run(command, cwd=root, capture_output=True, check=True).stdout
@@ -236,8 +239,10 @@ def _files(root: Path) -> list[str]:
         every = [path.relative_to(root) for path in (root / "apps").rglob("*")]
         ignored = {path for path in every for rule in rules if fnmatch.filter(path.parts, rule)}
         listed = [path.as_posix() for path in every if path not in ignored]
-    lines = [line.strip("/").removeprefix("apps/") for line in _lines(root / HANDMADE)]
-    handmade = {HANDMADE} | {f"apps/{line}" for line in lines if line}
+    handmade = {
+        HANDMADE,
+        *(f"apps/{line.strip('/').removeprefix('apps/')}" for line in _lines(root / HANDMADE) if line),
+    }
     return sorted(
         path
         for path in set(listed)
@@ -248,7 +253,7 @@ def _files(root: Path) -> list[str]:
 
 
 def _found(path: Path) -> bytes | None:
-    """What a file holds; the line ends of Windows, which git gives it there, are not a difference there."""
+    """The content of a file, or None; on Windows, git writes other line ends, which do not count."""
     try:
         return path.read_bytes().replace(os.linesep.encode(), b"\n")
     except OSError:
@@ -260,7 +265,7 @@ def _lines(path: Path) -> list[str]:
 
 
 def _diff(path: str, found: bytes | None, text: str) -> str:
-    """From the file to its notebook."""
+    """The changes that lead from the file to its notebook."""
     before, after = (io.StringIO(side, newline="\n") for side in ((found or b"").decode(errors="replace"), text))
     here = "/dev/null" if found is None else path
     lines = difflib.unified_diff(list(before), list(after), here, f"{path} (its notebook)")

@@ -160,7 +160,7 @@ def test_drift_is_shown(tmp_path: Path) -> None:
     before = tree(tmp_path)
     drift, missing = export.check(tmp_path)
     assert tree(tmp_path) == before
-    assert (drift.message, drift.fix) == ("apps/a.py is not what its notebook says", "python lab.py export")
+    assert (drift.message, drift.fix) == ("apps/a.py differs from its notebook", "python lab.py export")
     assert drift.diff.splitlines()[0] == "--- apps/a.py"
     assert drift.diff.splitlines()[-4:] == [" x = 1", "-y = 0", "\\ No newline at end of file", "+y = 2"]
     assert (missing.message, missing.fix) == ("apps/b.py is missing", "python lab.py export")
@@ -244,7 +244,7 @@ def test_what_git_ignores_is_passed_over(tmp_path: Path, git: bool) -> None:
         ("%%export /apps/guard.py", "/apps/guard.py is outside apps/", "%%export apps/"),
         ("%%export C:/apps/guard.py", "is outside apps/", "%%export apps/"),
         (r"%%export apps\chat\guard.py", "is outside apps/", "%%export apps/"),
-        ("%%export Apps/chat/guard.py", "does not begin with apps/ in small letters", "apps/chat/guard.py"),
+        ("%%export Apps/chat/guard.py", "does not begin with apps/ in lower case", "apps/chat/guard.py"),
         ("%%export apps", "apps is a folder", "the path of a file"),
         ("%%export apps/chat/", "apps/chat/ is a folder", "the path of a file"),
         (r"%%export apps/chat\guard.py", "is not a valid name on every system", "no space"),
@@ -253,7 +253,7 @@ def test_what_git_ignores_is_passed_over(tmp_path: Path, git: bool) -> None:
         ("%%export apps/there", "apps/there is a folder", "another name"),
         ("%%export apps/file/guard.py", "apps/file is a file", "move apps/file away"),
         ("%%export apps/chat.d", "apps/chat.d is a folder", "another name"),
-        ("%%export apps/Good.py", "apps/Good.py and apps/good.py", "write both in one way"),
+        ("%%export apps/Good.py", "apps/Good.py and apps/good.py", "use the same spelling in both"),
         *(
             (f"%%export apps/good.py{blank}", "the part of apps/good.py is empty", "or delete the cell")
             for blank in BLANKS
@@ -340,7 +340,7 @@ def test_broken_notebook(tmp_path: Path, broken: str) -> None:
     (tmp_path / "notebooks/04_app.ipynb").write_text(broken, encoding="utf-8", errors="surrogateescape")
     [problem] = export.check(tmp_path)
     assert "notebooks/04_app.ipynb cannot be read" in problem.message
-    assert problem.fix == "take it again: git checkout -- notebooks/04_app.ipynb"
+    assert problem.fix == "restore it: git checkout -- notebooks/04_app.ipynb"
     with pytest.raises(WorkbookError):
         export.write(tmp_path)
     assert tree(tmp_path) == before
@@ -356,7 +356,7 @@ def test_every_problem_is_listed(tmp_path: Path) -> None:
         export.write(tmp_path)
     for problem in problems[:3]:
         assert f"{problem.message}. Fix: {problem.fix}" in str(caught.value)
-    assert str(export.failure(problems)).startswith("4 things are wrong:\n")
+    assert str(export.failure(problems)).startswith("There are 4 problems:\n")
     assert str(export.failure(problems[:1])) == f"{problems[0].message}. Fix: {problems[0].fix}"
 
 

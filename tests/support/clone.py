@@ -54,6 +54,17 @@ class Running:
         return found[0].strip()
 
 
+def environment(home: Path, **more: str) -> dict[str, str]:
+    """The environment of this machine with an empty home, without the outer test run and the README's variables."""
+    home.mkdir(exist_ok=True)
+    kept = {
+        name: value
+        for name, value in os.environ.items()
+        if name not in (*OURS, *README) and not name.startswith(("XDG_", "CHAT_", "CLOUD_", "JUPYTER"))
+    }
+    return kept | {"HOME": str(home), "USERPROFILE": str(home), "LOCALAPPDATA": str(home)} | more
+
+
 @dataclass(frozen=True)
 class Clone:
     """A copy of what git has, an empty home, and an environment without any variable that the README names."""
@@ -62,7 +73,7 @@ class Clone:
     env: dict[str, str]
 
     @classmethod
-    def make(cls, place: Path) -> Clone:
+    def make(cls, place: Path, **variables: str) -> Clone:
         """Copy the project as it is in the work tree, without anything that git ignores."""
         listed = subprocess.run(
             ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
@@ -73,14 +84,7 @@ class Clone:
             if (ROOT / name).is_file():
                 (root / name).parent.mkdir(parents=True, exist_ok=True)
                 shutil.copy(ROOT / name, root / name)
-        home = place / "home"
-        home.mkdir()
-        env = {
-            name: value
-            for name, value in os.environ.items()
-            if name not in (*OURS, *README) and not name.startswith(("XDG_", "CHAT_", "CLOUD_", "JUPYTER"))
-        }
-        return cls(root, env | {"HOME": str(home), "USERPROFILE": str(home), "LOCALAPPDATA": str(home)})
+        return cls(root, environment(place / "home", **variables))
 
     @property
     def python(self) -> Path:

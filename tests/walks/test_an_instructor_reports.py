@@ -23,9 +23,7 @@ RIGHT = "def is_whole(answer):\n    return answer.choices[0].finish_reason == 's
 @pytest.fixture(scope="module")
 def course(tmp_path_factory: pytest.TempPathFactory, cache: Path) -> Clone:
     """The project itself with an empty home; the model is in its cache already."""
-    place = tmp_path_factory.mktemp("an instructor")
-    clone = Clone.make(place)
-    return Clone(clone.root, clone.env | {"LABKIT_CACHE": str(cache)})
+    return Clone.make(tmp_path_factory.mktemp("an instructor"), LABKIT_CACHE=str(cache))
 
 
 def results(folder: Path) -> list[dict[str, object]]:
