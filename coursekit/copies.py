@@ -1,4 +1,4 @@
-"""Students work on copies: `work/` holds them, `notebooks/` stays as it came."""
+"""Students work on copies in `work/`; nothing changes the files in `notebooks/`."""
 
 from __future__ import annotations
 
@@ -45,8 +45,7 @@ def lesson(number: str, root: Path = ROOT) -> Lesson:
 def refresh(root: Path = ROOT) -> list[str]:
     """Make the copies that are missing; returns a line for each lesson that is newer than its copy.
 
-    A copy that nobody has touched is replaced in silence. One with work in it is left, and the new
-    lesson is offered.
+    A copy that the student has not changed is replaced without a line. A changed one stays as it is.
     """
     origins = _read_origins(root)
     offers = []
@@ -65,14 +64,14 @@ def refresh(root: Path = ROOT) -> list[str]:
 
 
 def reset(number: str, root: Path = ROOT) -> tuple[Path, Path | None]:
-    """A fresh copy of one notebook; returns it and where the old one is kept. Raises WorkbookError."""
+    """Make a fresh copy of one notebook; returns it and the path of the old one. Raises WorkbookError."""
     item = lesson(number, root)
     kept = None
     if item.copy.exists():
         stamp = datetime.now().strftime("%Y-%m-%d-%H%M%S")
-        # The date comes early: the side bar of JupyterLab cuts long names off.
+        # The date comes early because the side bar of JupyterLab cuts long names off.
         ends = ("", *(f"-{number}" for number in range(2, 1000)))
-        names = (f"{item.number}_old_{stamp}{end}{item.copy.stem.removeprefix(item.number)}.ipynb" for end in ends)
+        names = (f"{item.number}_old_{stamp}{end}{item.copy.name.removeprefix(item.number)}" for end in ends)
         kept = next(path for path in map(item.copy.with_name, names) if not path.exists())
         item.copy.rename(kept)
     _make(item, root)
@@ -81,7 +80,7 @@ def reset(number: str, root: Path = ROOT) -> tuple[Path, Path | None]:
 
 def _make(item: Lesson, root: Path) -> None:
     """Write a copy without outputs: a student predicts first, and sees the answer after running the cell."""
-    # Plain JSON: nbformat takes over a second to import, and each start of the workbook comes by here.
+    # Plain JSON: nbformat takes over a second to import, at each start of the workbook.
     notebook = json.loads(item.original.read_text(encoding="utf-8"))
     for cell in notebook["cells"]:
         if cell["cell_type"] == "code":

@@ -1,4 +1,4 @@
-"""Exercises: a check that says at once what is missing, hints on request, and where a student stands.
+"""Exercises: a check that says at once what is missing, hints on request, and the progress of a student.
 
 The checks are in `coursekit/checks/`, a module for each notebook. A check takes the student's answer and returns
 what is still missing, or None when the answer is right; most of them call `compare` with a table of cases.
@@ -219,7 +219,7 @@ def attempts(place: Path) -> list[Attempt]:
 
 
 def progress(root: Path = ROOT) -> str:
-    """Where a student stands, as a table in plain text: passed or not, tries, hints."""
+    """The progress of a student, as a table in plain text: passed or not, tries, hints."""
     tried = attempts(root / "work")
     rows = ["exercise  state    tries  hints  title"]
     for item in lessons(root):

@@ -40,13 +40,13 @@ def load_ipython_extension(ipython: InteractiveShell) -> None:
             _publish(ipython.user_ns, result.info.raw_cell, result.info.transformed_cell)
 
     ipython.magics_manager.register_function(_show, "cell", "export")
-    # A magic is not awaited, so a Python cell is none: its first line becomes a comment, and it runs like any other.
+    # IPython does not await a magic, so the first line of a Python cell becomes a comment, and the cell runs as usual.
     ipython.input_transformers_cleanup.append(_as_python)
     ipython.events.register("post_run_cell", publish)
 
 
 def _as_python(lines: list[str]) -> list[str]:
-    """Turn the first line of a Python cell into a comment; a cell with a mistake goes on to the magic, which tells."""
+    """Turn the first line of a Python cell into a comment; the magic reports a cell with a mistake."""
     cell = parse("".join(lines))
     if cell and cell[0].endswith(".py") and not _mistake(*cell):
         return [f"# {lines[0]}", *_without_main(lines[1:])]
@@ -54,11 +54,11 @@ def _as_python(lines: list[str]) -> list[str]:
 
 
 def _without_main(lines: list[str]) -> list[str]:
-    """The lines of a module, those that only run where it is the program left empty; their numbers stay."""
+    """The lines of a module without its main block; empty lines take its place, so that line numbers stay."""
     try:
         body = ast.parse("".join(lines)).body
     except SyntaxError:
-        return lines  # of which Python itself tells
+        return lines  # Python itself shows the error
     for part in body:
         if isinstance(part, ast.If) and ast.unparse(part.test) == "__name__ == '__main__'":
             count = (part.end_lineno or part.lineno) - part.lineno + 1
@@ -68,7 +68,7 @@ def _without_main(lines: list[str]) -> list[str]:
 
 @no_var_expand
 def _show(line: str, text: str) -> None:
-    """Say which file a cell is that is not Python, its text being above already; or what is wrong with the cell."""
+    """Print which file a cell is that is not Python, or raise an error that says what is wrong with the cell."""
     path, _ = parse(f"%%export {line}\n{text}") or ("", "")
     mistake = _mistake(path, text)
     if mistake:
@@ -78,7 +78,7 @@ def _show(line: str, text: str) -> None:
 
 
 def _mistake(path: str, text: str) -> ExportError | None:
-    """What is wrong with a cell: its path, or its emptiness."""
+    """The mistake in a cell: a wrong path, or no text."""
     problem = fault(path, text)
     return ExportError(problem.message, fix=problem.fix) if problem else None
 

@@ -14,9 +14,9 @@ from coursekit.processes import signal_handler
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
     from labkit.connection import Connection
-    from labkit.settings import Settings
 
 CHAT_PORT = 8080
 PAGES_PORT = 5173
@@ -36,16 +36,14 @@ def open_workbook(port: int | None, *, no_browser: bool) -> int:
     for offer in copies.refresh():
         print(offer)
     log = settings.cache / "jupyterlab.log"
-    with _until_signal(), _endpoint(settings), jupyter.jupyterlab(port, log) as (process, address):
-        jupyter.wait_until_up(process, address, log)
-        address = address.format(name=copies.lessons()[0].copy.name)
-        print(f"\nThe workbook is open at\n  {address}\nEnd it with Ctrl-C here.", flush=True)
-        if not no_browser:
-            import webbrowser
-
-            webbrowser.open(address)
-        while process.poll() is None:  # on Windows Ctrl-C does not get through to a wait
-            time.sleep(0.2)
+    with _until_signal(), _endpoint(settings.cache) as lab:
+        _first_answer(lab)
+        with jupyter.jupyterlab(port, log) as (process, address):
+            jupyter.wait_until_up(process, address, log)
+            address = address.format(name=copies.lessons()[0].copy.name)
+            _announce("\nThe workbook is open", address, no_browser=no_browser)
+            while process.poll() is None:  # on Windows Ctrl-C does not get through to a wait
+                time.sleep(0.2)
     return 0
 
 
@@ -72,7 +70,7 @@ def serve(port: int | None, *, mock: bool) -> int:
 
 
 def _serve_mock(port: int) -> int:
-    """The mock in the foreground. It is not published: nobody gets it who did not ask for it."""
+    """Run the mock in the foreground. It is not published, so that no program finds it by accident."""
     from foundry_mock import MockEndpoint
 
     with _until_signal(), MockEndpoint(port=port) as mock:
@@ -92,9 +90,9 @@ def chat(port: int | None, host: str, *, no_browser: bool) -> int:
     environ = os.environ | {"CHAINLIT_APP_ROOT": str(ROOT / "apps" / "chat")}
     own = host if host not in EVERYWHERE else "127.0.0.1"
     named = f"[{own}]" if ":" in own else own
-    print(f"The chat starts, at\n  http://{named}:{port}\nEnd it with Ctrl-C here.", flush=True)
+    _announce("The chat starts,", f"http://{named}:{port}", no_browser=True)  # chainlit opens the browser itself
     if os.name != "nt":
-        os.execve(sys.executable, command, environ)  # so that whoever ends this process ends the app
+        os.execve(sys.executable, command, environ)  # so that a signal to this process ends the app
     with signal_handler(signal.SIG_IGN, "SIGINT"):  # Ctrl-C reaches the app too, which shuts down by itself
         return subprocess.run(command, env=environ, check=False).returncode
 
@@ -111,12 +109,8 @@ def webgpu(port: int | None, *, no_browser: bool) -> int:
     with _until_signal():
         server = pages.serve(FOLDER, settings.cache, port)
         address = server.start()
-        print(f"The pages are at\n  {address}\nEnd them with Ctrl-C here.", flush=True)
-        if not no_browser:
-            import webbrowser
-
-            webbrowser.open(address)
         try:
+            _announce("The pages are", address, no_browser=no_browser)
             server.wait()
         finally:
             server.stop()
@@ -127,8 +121,6 @@ def openwebui(port: int | None, *, no_browser: bool, slim: bool) -> int:
     """Set Open WebUI up, and run it beside an endpoint until Ctrl-C."""
     from coursekit import open_webui as webui
     from coursekit import ports
-    from labkit import endpoints, foundry
-    from labkit.connection import Source, connect
     from labkit.settings import Settings
 
     cache = Settings.from_environment().cache
@@ -136,33 +128,32 @@ def openwebui(port: int | None, *, no_browser: bool, slim: bool) -> int:
     kind = webui.SLIM if slim else webui.FULL
     with _until_signal(), contextlib.ExitStack() as stack:
         python = webui.install(cache, kind)
-        lab = stack.enter_context(connect(port=ports.pick(None, foundry.PORT)))
-        if lab.source is Source.IN_PROCESS:
-            stack.enter_context(endpoints.publish(cache, lab.base_url, lab.model))
+        lab = stack.enter_context(_endpoint(cache))
         server = stack.enter_context(webui.running(python, lab, cache, port, kind))
-        print(f"Open WebUI was ready after {server.seconds:.0f} s, at\n  {server.address}", flush=True)
-        print("End it with Ctrl-C here.", flush=True)
-        if not no_browser:
-            import webbrowser
-
-            webbrowser.open(server.address)
+        _announce(f"Open WebUI was ready after {server.seconds:.0f} s,", server.address, no_browser=no_browser)
         server.wait()
     return 0
 
 
+def _announce(what: str, address: str, *, no_browser: bool) -> None:
+    """Print an address and how to end the program, and open the address in the browser."""
+    print(f"{what} at\n  {address}\nPress Ctrl-C here to end.", flush=True)
+    if not no_browser:
+        import webbrowser
+
+        webbrowser.open(address)
+
+
 @contextlib.contextmanager
-def _endpoint(settings: Settings) -> Iterator[Connection]:
-    """Connect, starting and publishing a runtime where none is shared, and show a first answer."""
+def _endpoint(cache: Path) -> Iterator[Connection]:
+    """Connect; where no endpoint is shared, start a runtime and publish it."""
     from coursekit import ports
     from labkit import endpoints, foundry
     from labkit.connection import Source, connect
 
-    lab = connect(port=ports.pick(None, foundry.PORT))
-    with contextlib.ExitStack() as stack:
-        stack.enter_context(lab)
+    with connect(port=ports.pick(None, foundry.PORT)) as lab, contextlib.ExitStack() as stack:
         if lab.source is Source.IN_PROCESS:
-            stack.enter_context(endpoints.publish(settings.cache, lab.base_url, lab.model))
-        _first_answer(lab)
+            stack.enter_context(endpoints.publish(cache, lab.base_url, lab.model))
         yield lab
 
 

@@ -115,7 +115,7 @@ def test_pages_are_served_until_a_signal(with_packages: Path, free_port: int, nu
         assert process.stdout
         address = f"http://127.0.0.1:{free_port}"
         printed = [process.stdout.readline() for _ in range(3)]
-        assert printed == ["The pages are at\n", f"  {address}\n", "End them with Ctrl-C here.\n"]
+        assert printed == ["The pages are at\n", f"  {address}\n", "Press Ctrl-C here to end.\n"]
         with httpx2.Client(base_url=address, trust_env=False) as client:
             for path, words in (("/", "<title>"), ("/chat.html", "<title>"), ("/main.js", "import")):
                 reply = client.get(path)
@@ -255,6 +255,7 @@ def test_ctrl_c_gets_through_while_the_workbook_is_open(monkeypatch: pytest.Monk
     monkeypatch.setattr(jupyter, "wait_until_up", lambda *_: None)
     monkeypatch.setattr(copies, "refresh", list)
     monkeypatch.setattr(serving, "_endpoint", contextlib.nullcontext)
+    monkeypatch.setattr(serving, "_first_answer", lambda _: None)
     before = signal.getsignal(signal.SIGTERM)
     assert cli.main(["--no-browser"]) == 0
     assert process.asked == 2

@@ -6,8 +6,6 @@ import json
 import re
 from dataclasses import dataclass
 
-import pytest
-
 from tests.conftest import ROOT
 
 FILE = ROOT / "notebooks" / "glossary.md"
@@ -53,24 +51,18 @@ def uses(text: str, word: str) -> bool:
     return re.search(rf"\b{re.escape(word)}(?:s|es)?\b", text, flags) is not None
 
 
-def test_there_are_enough_and_in_order() -> None:
+def test_there_are_enough_in_order_each_with_an_address_of_its_own() -> None:
     terms = [entry.term.lower() for entry in GLOSSARY]
     assert len(terms) >= 45
     assert terms == sorted(terms)
-
-
-def test_each_has_an_address_of_its_own() -> None:
     anchors = [entry.anchor for entry in GLOSSARY]
     assert len(set(anchors)) == len(anchors)
     assert anchors == [re.sub(r"[^a-z0-9]+", "-", entry.word.lower()).strip("-") for entry in GLOSSARY]
 
 
-@pytest.mark.parametrize("entry", GLOSSARY, ids=lambda entry: entry.anchor)
-def test_each_is_one_plain_sentence(entry: Entry) -> None:
-    assert entry.swedish
-    assert entry.sentence[0].isupper()
-    assert not re.search(r"\. |[!`*]", entry.sentence)
-    assert len(entry.sentence) <= 130
+def test_each_is_one_plain_sentence() -> None:
+    plain = re.compile(r"(?=.{1,130}$)[A-ZÅÄÖ](?!.*(?:\. |[!`*]))")
+    assert [entry.sentence for entry in GLOSSARY if not (entry.swedish and plain.match(entry.sentence))] == []
 
 
 def test_its_notebook_uses_it() -> None:
