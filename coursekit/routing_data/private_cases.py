@@ -12,22 +12,18 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import date
+from pathlib import Path
 from random import Random
+from typing import Any
 from urllib.parse import quote
 from uuid import UUID
 
 Message = Mapping[str, object]
 KINDS = ("email", "phone", "national id", "card", "iban", "key", "name")
 ALNUM = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789"
-CARDS = ("411111", "424242", "400005", "555555", "222300", "601111", "356600", "378282", "371449")  # for tests
-IBANS: tuple[str, ...] = (
-    "SE999" + 17 * "#",
-    "DE99" + 16 * "#",
-    "GBTEST" + 14 * "#",
-    "FR99999" + 18 * "#",
-    "NLTEST" + 10 * "#",
-)
-IBANS += ("DK9999" + 10 * "#", "FI9" + 13 * "#", "IETEST" + 14 * "#", "AT99999" + 11 * "#", "MTTEST" + 23 * "#")
+# The parts that a case is put together from; # is a random digit. Cards and IBANs: numbers for tests, banks that do not
+# exist. A look-alike without a form is made by MADE.
+TEXTS: dict[str, Any] = json.loads(Path(__file__).with_suffix(".json").read_text(encoding="utf-8"))
 
 
 @dataclass(frozen=True)
@@ -106,53 +102,29 @@ def _fours(text: str, separator: str = " ") -> str:
 
 
 # Secrets. No loop waits for luck here: a property test may draw the same digit for ever.
-FIRST = _split("Anna|Björn|Åsa|Märta|Karl-Johan|Nils|Oliver|Charlotte|Eleanor|Priya|Arjun|Lakshmi|Sanjay|Harpreet")
-LAST = _split("Lindqvist|Sjöberg|Åkesson|Öhrn|Fairweather|Whitcombe|O'Hara|Raghunathan|Deshpande|Chatterjee|Kaur")
-DOMAINS = _split("example.com|example.org|example.net|example.se|mail.example.com|kommun.example|post.acme.example")
-DOMAINS += _split("skola.test|db.internal.test|contoso.com|fabrikam.com|students.example.edu|förening.example")
-LOCALS = ("{0}.{1}", "{0}", "{0}_{1}7", "{0}+chat", "{1}.{0}+faktura-3", "info-{1}", "{0}.{1}.84", "x{1}")
-PHONES: tuple[str, ...] = (
-    "+44 20 7946 0###",
-    "+442079460###",
-    "+44 (0)20 7946 0###",
-    "+44 7700 900###",
-    "+1 202 555 01##",
-)
-PHONES += ("+1 (415) 555-01##", "+1-312-555-01##", "+161755501##", "+49 30 23125 ###", "+49 (0)30 23125-###")
-PHONES += ("+61 491 570 156", "+61491570110")
-SWEDISH: tuple[tuple[str, int, int], ...] = (
-    ("070", 1740605, 95),
-    ("031", 3900600, 100),
-    ("040", 6280400, 100),
-    ("08", 46500400, 100),
-)
-SWEDISH += (("0980", 319200, 100),)
+# Each area code with the first of its numbers for books and films, and how many there are.
+SWEDISH = {"070": (1740605, 95), "031": (3900600, 100), "040": (6280400, 100), "08": (46500400, 100)}
+SWEDISH["0980"] = (319200, 100)
 
 
 def _email(random: Random) -> str:
-    first, last = (random.choice(part).lower().replace("'", "") for part in (FIRST, LAST))
+    first, last = (random.choice(part).lower().replace("'", "") for part in (TEXTS["first"], TEXTS["last"]))
     if random.random() < 0.8:
         first, last = (part.translate(str.maketrans("åäö", "aao")) for part in (first, last))
-    text = f"{random.choice(LOCALS).format(first, last)}@{random.choice(DOMAINS)}"
+    text = f"{random.choice(TEXTS['locals']).format(first, last)}@{random.choice(TEXTS['domains'])}"
     return random.choice((text, text, text, text.upper(), text.title()))
 
 
 def _phone(random: Random) -> str:
     if random.random() < 0.35:
-        return _fill(random.choice(PHONES), random)
-    area, start, count = random.choice(SWEDISH)
+        return _fill(random.choice(TEXTS["phones"]), random)
+    area, (start, count) = random.choice(list(SWEDISH.items()))
     number = str(start + random.randrange(count))
     first, second = {6: (2, 4), 7: (3, 5), 8: (3, 6)}[len(number)]
     groups = f"{number[:first]} {number[first:second]} {number[second:]}"
-    forms: tuple[str, ...] = (
-        f"{area}-{number}",
-        f"{area}-{groups}",
-        f"{area} {groups}",
-        f"{area}{number}",
-        f"({area}) {groups}",
-    )
-    forms += (f"+46 {area[1:]} {groups}", f"+46{area[1:]}{number}", f"+46 (0){area[1:]}-{groups}")
-    return random.choice((*forms, f"0046{area[1:]}{number}", f"+46-{area[1:]}-{number}"))
+    home = "{0}-{1}|{0}-{2}|{0} {2}|{0}{1}|({0}) {2}"
+    abroad = "+46 {3} {2}|+46{3}{1}|+46 (0){3}-{2}|0046{3}{1}|+46-{3}-{1}"
+    return random.choice(_split(f"{home}|{abroad}")).format(area, number, groups, area[1:])
 
 
 def _swedish(random: Random) -> str:
@@ -181,14 +153,14 @@ def _national(random: Random) -> str:
 
 
 def _card(random: Random) -> str:
-    start = random.choice(CARDS)
+    start = random.choice(TEXTS["cards"])
     text = _close(_fill(start.ljust(14 if start[:2] == "37" else 15, "#"), random), luhn)
     separator = random.choice(("", " ", "-"))
     return separator.join((text[:4], text[4:10], text[10:])) if start[:2] == "37" else _fours(text, separator)
 
 
 def _iban(random: Random) -> str:
-    form = _fill(random.choice(IBANS), random)
+    form = _fill(random.choice(TEXTS["ibans"]), random)
     text = next(t for t in (f"{form[:2]}{check:02}{form[2:]}" for check in range(2, 99)) if mod97(t))
     return random.choice((text, _fours(text), text.lower(), _fours(text.lower())))
 
@@ -203,11 +175,8 @@ def _key(random: Random) -> str:
 
     # Put together from pieces, so that a scanner for secrets finds none in this file.
     tokens = ["sk" + "-" + some(20) + "T3Blbk" + "FJ" + some(20), "sk" + "-proj-" + some(64, ALNUM + "_-")]
-    tokens += [
-        "gh" + "p_" + some(36),
-        "github" + "_pat_" + some(22) + "_" + some(59),
-        "AK" + "IA" + some(16, ALNUM[:26]),
-    ]
+    tokens += ["gh" + "p_" + some(36), "github" + "_pat_" + some(22) + "_" + some(59)]
+    tokens += ["AK" + "IA" + some(16, ALNUM[:26])]
     tokens += ["xo" + "xb-" + some(12, "123456789") + "-" + some(12, "123456789") + "-" + some(24)]
     tokens += ["AI" + "za" + some(35, ALNUM + "_-"), "sk" + "_live_" + some(24), "h" + "f_" + some(34, ALNUM[:52])]
     parts = ({"alg": "HS256", "typ": "JWT"}, {"sub": some(8), "iat": 1750000000 + random.randrange(10**7)})
@@ -222,7 +191,7 @@ def _key(random: Random) -> str:
 
 
 def _name(random: Random) -> str:
-    return f"{random.choice(FIRST)} {random.choice(LAST)}"
+    return f"{random.choice(TEXTS['first'])} {random.choice(TEXTS['last'])}"
 
 
 MAKERS: dict[str, Callable[[Random], str]] = dict(
@@ -359,134 +328,43 @@ def _isbn(random: Random) -> str:
     return random.choice((f"ISBN 978-91-{text[5:7]}-{text[7:]}-{last}", f"{text}{last}"))
 
 
-def _filled(forms: str, signs: str = "0123456789") -> Callable[[Random], str]:
-    """One of the forms, with random signs for #."""
-    return lambda random: _fill(random.choice(_split(forms)), random, signs)
+def _form(name: str, signs: str = "0123456789") -> Callable[[Random], str]:
+    """One of the forms of a look-alike, with random signs for #."""
+    return lambda random: _fill(random.choice(TEXTS["look-alikes"][name]), random, signs)
 
 
 PI = "3.14159265358979323846264338327950288419716939937510"
-LOOKALIKES: dict[str, Callable[[Random], str]] = {
+HEX = "0123456789abcdef"
+MADE: dict[str, Callable[[Random], str]] = {
     "card with a wrong check": lambda random: _wrong(_card(random)),
     "personal number with a wrong check": _wrong_born,
     "Aadhaar with a wrong check": lambda random: _wrong(_fours(_close(_fill("9999#######", random), verhoeff))),
     "IBAN with a wrong check": lambda random: _wrong(_iban(random)),
-    "order number": _filled(
-        "4873######|order 7791######|nr 8812-99#### |87######99|ORD-2026-######|5590#####|SO-77####-##"
-    ),
     "ISBN": _isbn,
-    "date and time": _filled(
-        "2026-03-1# 09:2#|1#/3 kl. 13.3#|2026031#T09265#Z|1#.11.2026|20261#0#|17623####5.12#|v. 4#, 2026"
-    ),
-    "version": _filled("3.11.#|v2.1#.0-rc.#|10.0.19045.4#2#|numpy==2.#.1#|1#8.0.7###.1##|foundry-local 0.8.1##"),
-    "IP address": _filled(
-        "192.0.2.1#|198.51.100.##:8080|2001:db8::#f##|127.0.0.1:5#73|10.1#.1##.0/24|http://192.0.2.#/v1"
-    ),
-    "price": _filled("1 #99,90 kr|12 4## 000 SEK|$1,#99.00|4#9:-|1#.5#0.000 €|49 9## ### ### kr i statsbudgeten"),
-    "coordinates": _filled("59.32##, 18.06##|57.70#####, 11.97#####|59°19'4#\"N 18°4'1#\"E|-33.8#88, 151.20##"),
-    "decimal": _filled(
-        "0.3000000000000000#|6.022140##e23|1.7976931348623#57e308|2.7182818284590#|1/3 = 0,3333333333333333"
-    ),
-    "short code": _filled("112|1177|113 13|118 118|90 000|116 111|911|72####"),
-    "product code": _filled("RTX-4090-##G|KLT-2#07-B|B08N5#RWNW|Pixel 9 Pro, model GR##A|EAN 73100#0#1|DS-2CD2#86G2"),
-    "git hash": _filled(
-        "########|commit ########################################|sha256:" + 64 * "#", "0123456789abcdef"
-    ),
+    "git hash": _form("git hash", HEX),
     "UUID": lambda random: str(UUID(int=random.getrandbits(128), version=4)),
-    "hex colour": lambda random: random.choice(("", "color: ")) + "#" + _fill("######", random, "0123456789abcdef"),
-    "handle": _filled(
-        "@anna_dev##|user@|a@b|root@localhost|lodash@4.17.2#|actions/checkout@v#|@Volvo|loss = A@B + c|kl. 9 @ kontoret"
-    ),
-    "decorator": _filled(
-        "@app.route|@pytest.mark.parametrize|@functools.lru_cache(maxsize=12#)|y = W @ x.T|@media (min-width: 6#0px)"
-    ),
-    "sk in words": _filled(
-        "a task-force for risk-averse desk-bound people|ask-me-anything-about-local-models|disk-encryption-at-rest"
-        "|risk-adjusted-return-on-capital-2026|dusk-to-dawn-opening-hours|en svensk-norsk ordlista|sk-learn"
-    ),
-    "placeholder": _filled(
-        'sk-...|<your key>|os.environ["API_KEY"]|YOUR_API_KEY|api_key="not-needed"|ghp_xxxx|${{ secrets.TOKEN }}'
-        "|Authorization: Bearer $TOKEN|password: ********|OPENAI_KEY=<paste here>|name@<your company>|+46 xx xxx xx xx"
-    ),
-    "words about secrets": _filled(
-        "password hashing with bcrypt|ett bra lösenord|password = getpass()|the password field of a form|AccountKey"
-        "|lösenord: minst tolv tecken|a token limit of 4096 tokens|a private key and a public key|kortnummer|an IBAN"
-        "|password: str = Field(min_length=12)|tokens per second|personnummer|BEGIN PRIVATE KEY"
-    ),
-    "maths": _filled(
-        "17 * 2# = 391|2^64 = 18446744073709551616|(4#1 + 55) / 8 - 1#|1 + 2 + 3 + 4|fact(12) = 479001600|x² - 4x + #"
-    ),
+    "hex colour": lambda random: random.choice(("", "color: ")) + "#" + _fill("######", random, HEX),
     "digits of pi": lambda random: PI[: random.randrange(8, 50)],
-    "numbered list": _filled(
-        "1. mjölk\n2. ägg\n3. bröd, # st|1) plan\n2) build\n3) test # times|2026\n2027\n2028\n203#"
-    ),
-    "file or page": _filled(
-        "https://docs.example/guide?page=#|localhost:5273/v1/models|data/run_2026031#_09#.csv|README.md, line 1##"
-    ),
-    "place": _filled(
-        "New York|Lake Vättern|Gamla Uppsala|Tamil Nadu|Stockholm Central|Covent Garden|Göteborg|Västra Götaland"
-    ),
-    "company": _filled("Volvo Cars|Tata Steel|Ericsson AB|Nordea Bank|Marks & Spencer|Svenska Spel|Infosys Limited"),
-    "months and days": _filled("Monday Morning|March and April|Midsommar|Svenska Flaggans Dag|Black Friday|May Day"),
-    "program": _filled(
-        "Visual Studio Code|Microsoft Word|Foundry Local|Jupyter Notebook|Google Chrome|Spring Boot|Ruby on Rails"
-    ),
 }
-FRAMES: tuple[str, ...] = (
-    "in JSON",
-    "in code",
-    "in a table",
-    "beside punctuation",
-    "soft hyphen",
-    "non-breaking space",
-)
-FRAMES += ("full-width digits",)
+LOOKALIKES = {name: MADE.get(name) or _form(name) for name in TEXTS["look-alikes"]}
+FRAMES = _split("in JSON|in code|in a table|beside punctuation|soft hyphen|non-breaking space|full-width digits")
 NAMELIKE = ("place", "company", "months and days", "program")
 
 # What somebody types around it.
-ASKED = (
-    "What does {} mean?",
-    "I found this in my notes: {}. What is it for?",
-    "Summarise in one sentence: the customer gave us {} and wants an answer on Friday.",
-    "Translate into Swedish: please use {} until further notice.",
-    "Correct my English: I have wrote {} on the form yesterday.",
-    "Why does the log show {} and can I ignore it?",
-    "Hur skriver jag {} på ett snyggt sätt i ett brev?",
-    "Rätta texten: vi använder {} i fortsättning.",
-    "Jag fick {} av en kollega. Vad gör jag med det?",
-    "Skriv ett kort svar till kunden och nämn {} där.",
-    "Hej, kan du förklara {} för en nybörjare?",
-)
-BLOCKS = (
-    "Explain this:\n\n{}",
-    "Gör det här snyggare:\n\n{}\n\nSvara kort.",
-    "What is wrong here?\n{}",
-    "{}\n\nVad är det?",
-)
-ABOUT = (
-    "Write a short text about {}.",
-    "Skriv några rader om {} till vårt nyhetsbrev.",
-    "I read about {} yesterday. Suggest three questions that I could ask.",
-    "Rätta stavningen: Vi talade om {} på möttet.",
-    "What should I say about {} at the meeting?",
-    "Gör en rubrik av det här: {} och framtiden.",
-)
-LATER = ("Thanks. How do I boil an egg?", "Tack. Vad är huvudstaden i Norge?", "Good. Now tell me about rainbows.")
 
 
 def _ask(text: str, namelike: bool, random: Random) -> str:
     block = text.startswith(("{", "```", "|", "-----", "1. ", "1) ", "2026\n"))
-    return random.choice(BLOCKS if block else ABOUT if namelike else ASKED).format(text)
+    asked: list[str] = TEXTS["blocks" if block else "about" if namelike else "asked"]
+    return random.choice(asked).format(text)
 
 
 def _place(text: str, random: Random) -> tuple[tuple[Message, ...], str]:
     """The messages of a chat in which the text stands, and where it stands."""
     place = random.choice(("last turn", "last turn", "early turn", "assistant turn", "system message", "parts"))
-    last = {"role": "user", "content": random.choice(LATER)}
-    between = [
-        {"role": "assistant", "content": "Of course, here it is."},
-        {"role": "user", "content": "A bit shorter?"},
-    ]
-    between += [{"role": "assistant", "content": "Gärna. Så här då."}]
+    last = {"role": "user", "content": random.choice(TEXTS["later"])}
+    answers = ("assistant", "Of course, here it is."), ("user", "A bit shorter?"), ("assistant", "Gärna. Så här då.")
+    between = [{"role": role, "content": content} for role, content in answers]
     if place == "early turn":
         return ({"role": "user", "content": text}, *between, last), place
     if place == "assistant turn":
@@ -515,7 +393,7 @@ def cases(seed: int = 0) -> tuple[Case, ...]:
     while len(made) < 2 * secrets:
         family = list(LOOKALIKES)[turn % len(LOOKALIKES)]
         text = LOOKALIKES[family](random).strip()
-        frame, harmless = random.choice(("plain",) * 4 + FRAMES), found(text) is None
+        frame, harmless = random.choice(["plain"] * 4 + FRAMES), found(text) is None
         if frame != "plain" and _fits(frame, text, "name"):
             text, family = _disguised(frame, text, "name"), f"{family}, {frame}"
         asked = _ask(text, family.split(",")[0] in NAMELIKE, random)

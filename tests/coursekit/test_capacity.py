@@ -15,41 +15,23 @@ CAPACITIES = some.builds(Capacity, TIMES, some.integers(1, 8), some.just(0.0) | 
 USERS = some.integers(1, 200)
 
 
-def test_service() -> None:
-    assert service_s(ttft_s=0.5, tpot_s=0.02, tokens=101) == pytest.approx(2.5)
-    assert service_s(0.5, 0.02, 1) == 0.5
-
-
-def test_throughput_of_what_was_measured() -> None:
-    assert Measured(2, 4.0, 80, (0.1, 0.2), (1.0, 1.0)).answers_per_s == 0.5
-
-
 @given(CAPACITIES, USERS)
-def test_littles_law(model: Capacity, users: int) -> None:
+def test_a_load_obeys_littles_law_and_the_bounds(model: Capacity, users: int) -> None:
     """Those who wait for an answer and those who think are all of them."""
     load = model.at(users)
     assert load.answers_per_s * (load.response_s + model.think_s) == pytest.approx(users)
-
-
-@given(CAPACITIES, USERS)
-def test_the_estimate_keeps_within_the_bounds(model: Capacity, users: int) -> None:
-    load = model.at(users)
     assert load.answers_per_s <= model.most_answers_per_s(users) * (1 + 1e-9)
     assert load.response_s >= model.least_response_s(users) * (1 - 1e-9) - 1e-9
     assert load.response_s == model.service_s + load.wait_s
 
 
 @given(CAPACITIES, some.integers(1, 60))
-def test_one_more_user_never_helps_the_others(model: Capacity, users: int) -> None:
-    less, more = model.at(users), model.at(users + 1)
-    assert more.answers_per_s >= less.answers_per_s * (1 - 1e-9)
-    assert more.response_s >= less.response_s * (1 - 1e-9)
-
-
-@given(CAPACITIES, USERS)
-def test_one_more_slot_never_harms(model: Capacity, users: int) -> None:
+def test_one_more_user_never_helps_and_one_more_slot_never_harms(model: Capacity, users: int) -> None:
+    load, more = model.at(users), model.at(users + 1)
+    assert more.answers_per_s >= load.answers_per_s * (1 - 1e-9)
+    assert more.response_s >= load.response_s * (1 - 1e-9)
     wider = Capacity(model.service_s, model.slots + 1, model.think_s)
-    assert wider.at(users).response_s <= model.at(users).response_s * (1 + 1e-9) + 1e-9
+    assert wider.at(users).response_s <= load.response_s * (1 + 1e-9) + 1e-9
 
 
 @given(CAPACITIES)
@@ -74,6 +56,12 @@ def test_most_users_is_the_last_number_that_keeps_the_promise(model: Capacity, w
 
 
 def test_known_values() -> None:
+    assert service_s(ttft_s=0.5, tpot_s=0.02, tokens=101) == pytest.approx(2.5)
+    assert service_s(0.5, 0.02, 1) == 0.5
+    assert Measured(2, 4.0, 80, (0.1, 0.2), (1.0, 1.0)).answers_per_s == 0.5
+
+
+def test_values_of_textbooks() -> None:
     """One server, think and service of 1 s: Erlang's B formula gives the share in which it is idle."""
     one = Capacity(1.0, 1, 1.0)
     assert one.at(1).answers_per_s == pytest.approx(1 / 2)
