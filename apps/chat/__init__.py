@@ -1,1 +1,1 @@
-"""The chat application that notebook 04 builds, with the parts of apps.chat_prod around it: `python -m apps.chat`."""
+"""The chat application that notebook 04 builds, alone: `python -m apps.chat`."""

@@ -1,5 +1,5 @@
 # Made from notebooks/04_chainlit.ipynb by: python lab.py export
-"""A chat with a local model: `python lab.py chat`, or `chainlit run apps/chat/app.py`."""
+"""A chat with a local model: `python -m apps.chat`, or `chainlit run apps/chat/app.py`."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from apps.chat.guard import matches
 from apps.chat.history import EXPORT, as_markdown, conversation
 from apps.chat.launch import launch
 from apps.chat.reply import reply
-from apps.chat.tasks import connected, gone, redo, show_error, stop_when_gone
+from apps.chat.tasks import connected, redo, remove, show_error, stop_when_gone
 from apps.chat.words import words
 from labkit import Connection, EndpointError, LabError, ModelError, Router, cloud
 from labkit.listing import list_models
@@ -122,15 +122,15 @@ async def respond() -> None:
     """Wait for a turn, then stream the answer; whatever goes wrong is said, and what came is kept."""
     waiting = cl.Message("")
 
-    async def moved(place: int) -> None:
+    async def show_position(place: int) -> None:
         waiting.content = words().waiting.format(place=place)
         await (waiting.update() if waiting.persisted else waiting.send())
 
     try:
         hooks.check()
         lab = await connected(device)
-        async with device.queue.turn(moved):
-            await gone(waiting)
+        async with device.queue.turn(show_position):
+            await remove(waiting)
             await answer(lab)
     except Exception as error:
         if isinstance(error, EndpointError | ModelError):
@@ -142,7 +142,7 @@ async def respond() -> None:
             await show_error(Refusal(Refused.DRAINING), "retry")
         raise
     finally:
-        await gone(waiting)
+        await remove(waiting)
 
 
 async def answer(lab: Connection) -> None:

@@ -56,8 +56,8 @@ class Queue:
         return len(self._line)
 
     @asynccontextmanager
-    async def turn(self, moved: Callable[[int], Awaitable[None]]) -> AsyncIterator[None]:
-        """Wait for a turn and hold it; `moved` is told the place in the line, from 1. Who is cancelled leaves it.
+    async def turn(self, show_position: Callable[[int], Awaitable[None]]) -> AsyncIterator[None]:
+        """Wait for a turn and hold it; `show_position` gets the place in the queue, from 1. A cancelled caller leaves.
 
         Raises Refusal where the line is full.
         """
@@ -72,7 +72,7 @@ class Queue:
                 place = self._line.index(me) + 1
                 if place != told:
                     told = place
-                    await moved(place)
+                    await show_position(place)
                 if me in self._line:
                     await me.wait()
             yield

@@ -35,7 +35,7 @@ async def connected(device: Device) -> Connection:
                     note.content = text
                     await (note.update() if note.persisted else note.send())
     finally:
-        await gone(note)
+        await remove(note)
 
 
 async def show_error(error: Exception, again: str) -> None:
@@ -45,7 +45,7 @@ async def show_error(error: Exception, again: str) -> None:
     await message.send()
 
 
-async def gone(message: cl.Message) -> None:
+async def remove(message: cl.Message) -> None:
     """Take a note away, if it was sent."""
     if message.persisted:
         message.persisted = False
