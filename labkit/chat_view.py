@@ -207,11 +207,11 @@ class _Page(Sink):
     def __init__(self, stop: Callable[[], None]) -> None:
         import ipywidgets
 
-        self.text = ipywidgets.HTML()
+        self.growing = _Growing()
         self.line = ipywidgets.HTML()
         self.stop = ipywidgets.Button(description="Stop", tooltip="Stop this answer", icon="stop")
         self.stop.on_click(lambda _: stop())
-        self.box = ipywidgets.VBox([self.text, ipywidgets.HBox([self.stop, self.line])])
+        self.box = ipywidgets.VBox([self.growing.box, ipywidgets.HBox([self.stop, self.line])])
 
     def open(self) -> None:
         """Put the widgets below the running cell."""
@@ -220,7 +220,7 @@ class _Page(Sink):
         self.handle = display(self.box, display_id=True)
 
     def update(self, answer: Answer) -> None:
-        self.text.value = _growing(answer)
+        self.growing.show(answer)
         self.line.value = html.escape(status(answer.trace, live=True))
 
     def end(self, answer: Answer) -> None:
@@ -232,7 +232,7 @@ class _Page(Sink):
 
         display_nothing = {"text/plain": ""}
         self.handle.update(display_nothing, raw=True)
-        for widget in (self.text, self.line, self.stop, *self.box.children, self.box):
+        for widget in (*self.growing.widgets, self.line, self.stop, *self.box.children, self.box):
             widget.close()
         display(final(answer), raw=True)
 
@@ -261,10 +261,10 @@ class _Chat(Sink):
         self.answering: set[asyncio.Task[None]] = set()
         self.turns: list[str] = []
         self.said = ipywidgets.HTML()
-        self.growing = ipywidgets.HTML()
+        self.growing = _Growing()
         self.line = ipywidgets.HTML("Write a message and press Enter.")
         self.input = MessageBox(self._begin_soon, view.stop)
-        self.box = ipywidgets.VBox([self.said, self.growing, self.line, self.input])
+        self.box = ipywidgets.VBox([self.said, self.growing.box, self.line, self.input])
 
     def _begin_soon(self, question: str) -> None:
         self.loop.call_soon_threadsafe(self._begin, question)
@@ -288,18 +288,41 @@ class _Chat(Sink):
                 self.input.busy = False
 
     def update(self, answer: Answer) -> None:
-        self.growing.value = _growing(answer)
+        self.growing.show(answer)
         self.line.value = html.escape(status(answer.trace, live=True))
 
     def end(self, answer: Answer) -> None:
         self.turns.append(f"<div><b>Model:</b> {final(answer)['text/html']}</div>")
-        self.said.value, self.growing.value = "".join(self.turns), ""
+        self.said.value = "".join(self.turns)
+        self.growing.clear()
         self.line.value = html.escape(status(answer.trace))
 
 
-def _growing(answer: Answer) -> str:
-    text = html.escape(answer.text)
-    return f'{_folded(answer)}<div role="log" aria-live="polite" aria-label="Answer" style="{_BOX}">{text}</div>'
+class _Growing:
+    """An answer while it comes: its text, and above it the reasoning, folded until somebody opens it."""
+
+    def __init__(self) -> None:
+        import ipywidgets
+
+        self.text, self.thoughts = ipywidgets.HTML(), ipywidgets.HTML()
+        # Not <details>: each update of its text would fold it again.
+        self.fold = ipywidgets.Accordion((self.thoughts,), titles=("Reasoning",), selected_index=None)
+        self.box = ipywidgets.VBox((self.fold, self.text))
+        self.widgets = (self.text, self.thoughts, self.fold, self.box)
+        self.clear()
+
+    def show(self, answer: Answer) -> None:
+        """The text so far, and the reasoning where there is some."""
+        text = html.escape(answer.text)
+        self.text.value = f'<div role="log" aria-live="polite" aria-label="Answer" style="{_BOX}">{text}</div>'
+        if answer.reasoning:
+            self.thoughts.value = f'<div style="{_BOX}">{html.escape(answer.reasoning)}</div>'
+            self.fold.layout.display = "block"
+
+    def clear(self) -> None:
+        """Nothing, until the next answer."""
+        self.text.value = self.thoughts.value = ""
+        self.fold.layout.display, self.fold.selected_index = "none", None
 
 
 def _folded(answer: Answer) -> str:

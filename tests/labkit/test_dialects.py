@@ -430,7 +430,7 @@ def test_a_model_that_is_still_loading_is_waited_for(loopback: Serve, capsys: py
     replies = iter([Reply.json({"error": {"code": 503, "message": "Loading model"}}, 503)] * 2)
     server = loopback(lambda _: next(replies, Reply.models("m")))
     lab, _ = connected(server.base_url, "m")
-    assert (lab.model, len(server.asked)) == ("m", 3)
+    assert (lab.model, server.paths.count("GET /v1/models")) == ("m", 3)
     assert "loads its model" in capsys.readouterr().err
 
 
