@@ -228,7 +228,7 @@ def _endpoint(before: list[Check], show: Show) -> Report:
                 if "Warning: " in doubt:
                     add("Model list", None, doubt.partition("Warning: ")[2])
             name = "First token"
-            seconds, kind = _first_token(lab)
+            seconds, kind = first_token(lab)
             said = f"first {kind} after {seconds} s" if kind else "the answer was empty"
             add(name, bool(kind), f"{lab.model}: {said}", "" if kind else "ask it a longer question in a notebook")
             return Report(checks, str(lab.source), lab.base_url, lab.model, seconds if kind else None)
@@ -241,7 +241,7 @@ def _endpoint(before: list[Check], show: Show) -> Report:
         return Report(checks)
 
 
-def _first_token(lab: Connection) -> tuple[float, str]:
+def first_token(lab: Connection) -> tuple[float, str]:
     """The seconds until an answer brings something, and what that is; "" for an empty answer.
 
     A reasoning model may reason for longer than a short answer has tokens. Raises LabError, after FIRST_TOKEN_SECONDS

@@ -14,6 +14,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from coursekit.doctor import first_token
 from coursekit.errors import WorkbookError
 from coursekit.report import plan
 from coursekit.report.job import Job, Result, RunLimits, Status
@@ -61,6 +62,8 @@ def report(
         def find(model: str | None, endpoint: str | None) -> Connection:
             lab = connect(model, endpoint)
             connections.callback(lab.close)
+            if not lab.health().ok:  # its list does not say that it has this model
+                first_token(lab)  # better one question now than a class of runs that fail
             return lab
 
         folder = _Folder(out.resolve(), plan.plan_jobs(rows, found, given, find, limits))
