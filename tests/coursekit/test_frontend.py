@@ -19,7 +19,6 @@ import pytest
 from coursekit.errors import BrowserError
 from coursekit.webgpu import browsers, frontend, npm, pages
 from coursekit.webgpu.digits import Digits, samples
-from labkit.settings import Settings
 from tests.conftest import CACHE, ROOT, link
 from tests.support import browser
 from tests.support.jupyterlab import READY, RUN, installed, output, workbook
@@ -273,63 +272,37 @@ def test_a_front_end_that_cannot_load_the_library(fake: type[Fake], monkeypatch:
     assert [each.closed for each in fake.made] == [True]
 
 
-def test_a_front_end_that_never_answers(fake: type[Fake], monkeypatch: pytest.MonkeyPatch) -> None:
-    """It is given up, and an answer that comes too late is not taken for that to another question."""
+def test_messages_that_nobody_waits_for(fake: type[Fake], monkeypatch: pytest.MonkeyPatch) -> None:
+    """A question without an answer is given up. Late answers, and those of a second view, belong to no question."""
     images, _ = samples()
 
-    async def scenario() -> None:
+    async def scenario() -> int:
         page = await opened()
         [widget] = fake.made
-        monkeypatch.setattr(frontend, "PATIENCE", 0.1)
-        monkeypatch.setitem(fake.replies, "classify", lambda *_: None)
-        with pytest.raises(BrowserError, match="The front end did not answer within") as caught:
-            await page.classify(images, "wasm")
-        assert "load the page again" in caught.value.fix
-        monkeypatch.setattr(frontend, "PATIENCE", 10)
-        monkeypatch.setitem(fake.replies, "classify", classified)
-        widget.say({"number": widget.sent[-1][0]["number"]}, [bytes(640 * 4)])
-        assert np.array_equal(await page.classify(images, "wasm"), Digits().logits(images))
-
-    asyncio.run(scenario())
-
-
-@pytest.mark.usefixtures("fake")
-def test_messages_that_nobody_waits_for() -> None:
-    """A second view of the same notebook greets and answers too, and perhaps later."""
-    images, _ = samples()
-
-    async def scenario() -> None:
-        page = await opened()
         for stray in ({}, {"number": 0, **SUPPORT, "adapter": "another"}, {"number": 99}):
-            page._heard(None, dict(stray), [])
+            widget.heard(None, dict(stray), [])
         assert page.support.adapter == "a card"
         await page.classify(images, "wasm")
-        before = Fake.made[0].sent[-1][0]["number"]
+        monkeypatch.setattr(frontend, "PATIENCE", 0.1)
+        monkeypatch.setitem(fake.replies, "classify", lambda *_: None)
+        for _ in range(2):
+            with pytest.raises(BrowserError, match="The front end did not answer within") as caught:
+                await page.classify(images, "wasm")
+            assert "load the page again" in caught.value.fix
+        answered, given_up, last = (told["number"] for told, _ in widget.sent[-3:])
 
-        def late(told: dict[str, Any], sent: list[bytes]) -> Answer:
-            page._heard(None, {"number": before}, [bytes(640 * 4)])
+        def after_others(told: dict[str, Any], sent: list[bytes]) -> Answer:
+            for number in (answered, given_up):
+                widget.heard(None, {"number": number}, [bytes(640 * 4)])
             return classified(told, sent)
 
-        Fake.replies["classify"] = late
+        monkeypatch.setattr(frontend, "PATIENCE", 10)
+        monkeypatch.setitem(fake.replies, "classify", after_others)
         assert np.array_equal(await page.classify(images, "wasm"), Digits().logits(images))
+        return int(last)
 
-    asyncio.run(scenario())
-
-
-def test_an_answer_that_is_late_finds_nobody(fake: type[Fake], monkeypatch: pytest.MonkeyPatch) -> None:
-    """The loop that waited for it may have ended by then."""
-    monkeypatch.setattr(frontend, "PATIENCE", 0.1)
-    fake.replies["open"] = lambda *_: None
-    pages_made: list[frontend.FrontEnd] = []
-
-    async def scenario() -> None:
-        pages_made.append(frontend.FrontEnd(Settings.from_environment().cache))
-        with pytest.raises(BrowserError, match="did not answer"):
-            await pages_made[0].greet()
-
-    asyncio.run(scenario())
-    number = fake.made[0].sent[0][0]["number"]
-    pages_made[0]._heard(None, {"number": number}, [])
+    last = asyncio.run(scenario())
+    fake.made[0].heard(None, {"number": last}, [])  # the loop that waited for it has ended
 
 
 @pytest.fixture

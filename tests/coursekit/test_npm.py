@@ -115,13 +115,18 @@ def installer(package: npm.Package, cache: Path, registry: Registry) -> Iterator
         process.kill()
 
 
-def test_the_files_land_under_their_last_names(registry: Registry, own_cache: Path) -> None:
-    """Nothing else is kept, neither the archive nor what else is in it, and nothing lies outside of the cache."""
-    place = npm.install(pinned(), own_cache, registry.environ)
-    assert contents(place) == KEPT
-    assert contents(own_cache) == {f"npm/tiny-1.2.3/{name}": content for name, content in KEPT.items()}
-    assert {path.name for path in place.parent.iterdir()} - {"tiny-1.2.3.lock"} == {"tiny-1.2.3"}
+@pytest.mark.parametrize(
+    ("name", "version", "folder"),
+    [("tiny", "1.2.3", "tiny-1.2.3"), ("tiny", "1.2.4", "tiny-1.2.4"), ("@a/b", "1.2.3", "a+b-1.2.3")],
+)
+def test_each_package_has_its_folder(registry: Registry, own_cache: Path, name: str, version: str, folder: str) -> None:
+    """Files have their last names there. Nothing else of the archive is kept, inside the cache or outside."""
+    place = npm.install(replace(pinned(name=name), version=version), own_cache, registry.environ)
+    assert place == own_cache / "npm" / folder
+    assert contents(own_cache) == {f"npm/{folder}/{kept}": content for kept, content in KEPT.items()}
+    assert {path.name for path in place.parent.iterdir()} - {f"{folder}.lock"} == {folder}
     assert not list(own_cache.parent.rglob("outside.txt"))
+    assert registry.server.paths == [f"GET /v1/{name}/-/{name.rpartition('/')[2]}-{version}.tgz"]
 
 
 def test_a_second_install_asks_nobody(
@@ -136,9 +141,13 @@ def test_a_second_install_asks_nobody(
 
 
 @pytest.mark.parametrize("lost", KEPT)
-def test_a_lost_file_is_fetched_again(registry: Registry, own_cache: Path, lost: str) -> None:
+def test_a_lost_file_is_fetched_again(registry: Registry, own_cache: Path, closed_port: int, lost: str) -> None:
+    """Where that fails, the other files stay, and the next call tries again."""
     place = npm.install(pinned(), own_cache, registry.environ)
     (place / lost).unlink()
+    with pytest.raises(FetchError):
+        npm.install(pinned(), own_cache, {"NPM_CONFIG_REGISTRY": f"http://127.0.0.1:{closed_port}"})
+    assert contents(place) == {name: content for name, content in KEPT.items() if name != lost}
     npm.install(pinned(), own_cache, registry.environ)
     assert contents(place) == KEPT
     assert len(registry.server.asked) == 2
@@ -221,22 +230,6 @@ def test_a_variable_that_no_client_can_be_made_with(
     assert "hush" not in str(caught.value)
 
 
-def test_after_a_failure_it_works_again(
-    loopback: Callable[[Answer], Loopback], registry: Registry, own_cache: Path
-) -> None:
-    with pytest.raises(FetchError):
-        npm.install(pinned(), own_cache, {"NPM_CONFIG_REGISTRY": loopback(Reply(b"oh", 500)).base_url})
-    assert contents(npm.install(pinned(), own_cache, registry.environ)) == KEPT
-
-
-def test_the_files_that_stand_survive_a_failed_repair(registry: Registry, own_cache: Path, closed_port: int) -> None:
-    place = npm.install(pinned(), own_cache, registry.environ)
-    (place / "main.mjs").unlink()
-    with pytest.raises(FetchError):
-        npm.install(pinned(), own_cache, {"NPM_CONFIG_REGISTRY": f"http://127.0.0.1:{closed_port}"})
-    assert contents(place) == {"main.wasm": KEPT["main.wasm"]}
-
-
 def test_a_redirect_is_followed(loopback: Callable[[Answer], Loopback], own_cache: Path) -> None:
     """Mirrors send clients to where their files lie."""
 
@@ -261,24 +254,11 @@ def test_the_address(name: str, environ: dict[str, str], address: str) -> None:
     assert npm.address(pinned(name=name), environ) == address
 
 
-def test_a_scoped_package_has_one_folder_of_its_own(registry: Registry, own_cache: Path) -> None:
-    place = npm.install(pinned(name="@a/b"), own_cache, registry.environ)
-    assert place == own_cache / "npm" / "a+b-1.2.3"
-    assert contents(place) == KEPT
-    assert registry.server.paths == ["GET /v1/@a/b/-/b-1.2.3.tgz"]
-    assert npm.folder(pinned(name="b"), own_cache) != place
-
-
 def test_a_name_that_leads_out_stays_inside(registry: Registry, own_cache: Path) -> None:
     """Even if it were pinned."""
     place = npm.install(pinned(files=("../../outside.txt",)), own_cache, registry.environ)
     assert contents(place) == {"outside.txt": b"evil"}
     assert list(own_cache.parent.rglob("outside.txt")) == [place / "outside.txt"]
-
-
-def test_another_version_lies_beside_it(registry: Registry, own_cache: Path) -> None:
-    places = {npm.install(replace(pinned(), version=each), own_cache, registry.environ) for each in ("1.2.3", "1.2.4")}
-    assert [contents(place) for place in places] == [KEPT, KEPT]
 
 
 def test_killed_half_way(registry: Registry, own_cache: Path) -> None:
