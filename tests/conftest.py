@@ -18,12 +18,15 @@ from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 import pytest
 
+from coursekit.ports import free_port
+from coursekit.processes import child
 from labkit import foundry
 from labkit._smollm import layout
 from labkit.settings import Settings
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterable, Iterator
+    from contextlib import AbstractContextManager
 
     Report = TypeVar("Report", pytest.TestReport, pytest.CollectReport)
 
@@ -221,10 +224,9 @@ def serve(cache: Path, *arguments: str) -> Iterator[Serving]:
         yield Serving(process, first[1], first[2])
 
 
-@contextlib.contextmanager
-def start(*arguments: str, cache: Path, stderr: Any = subprocess.PIPE) -> Iterator[subprocess.Popen[str]]:
-    """Run `python -m coursekit` in a process of its own; what is left of it at the end is killed."""
-    process = subprocess.Popen(
+def start(*arguments: str, cache: Path, stderr: Any = subprocess.PIPE) -> AbstractContextManager[subprocess.Popen[str]]:
+    """Run `python -m coursekit` in a process of its own until the block ends."""
+    return child(
         [sys.executable, "-m", "coursekit", *arguments],
         cwd=ROOT,
         env=os.environ | {"LABKIT_CACHE": str(cache)},
@@ -233,25 +235,7 @@ def start(*arguments: str, cache: Path, stderr: Any = subprocess.PIPE) -> Iterat
         stderr=stderr,
         text=True,
         encoding="utf-8",
-        creationflags=getattr(
-            subprocess, "CREATE_NEW_PROCESS_GROUP", 0
-        ),  # Windows: so that Ctrl-Break reaches it alone
     )
-    with process:
-        try:
-            yield process
-        finally:
-            process.kill()
-
-
-def end(process: subprocess.Popen[bytes], seconds: float = 15) -> None:
-    """Ask a process to end, and kill it when it does not."""
-    process.terminate()
-    try:
-        process.wait(seconds)
-    except subprocess.TimeoutExpired:
-        process.kill()
-        process.wait()
 
 
 @pytest.fixture(scope="session")
@@ -259,13 +243,10 @@ def served(linked_model: Path, tmp_path_factory: pytest.TempPathFactory) -> Iter
     """The address and the model id of one endpoint that all tests share, over a cache of its own."""
     own = tmp_path_factory.mktemp("served")
     link(linked_model, layout.model_folder(own))
-    with pytest.MonkeyPatch.context() as patch, socket.socket() as probe:
+    with pytest.MonkeyPatch.context() as patch:
         for name in ("BASE_URL", "MODEL", "API_KEY"):
             patch.delenv(name, raising=False)
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-        probe.close()
-        with serve(own, "--port", str(port)) as serving:
+        with serve(own, "--port", str(free_port())) as serving:
             yield serving.base_url, serving.model
             serving.process.terminate()
             assert serving.process.wait(20) == 0 or sys.platform == "win32"

@@ -49,8 +49,7 @@ def taken_port() -> Iterator[int]:
 @pytest.fixture
 def free_port() -> int:
     """A port that nothing uses."""
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        return int(probe.getsockname()[1])
+    return ports.free_port()
 
 
 @pytest.mark.live

@@ -17,9 +17,7 @@ if TYPE_CHECKING:
 @pytest.fixture
 def free() -> int:
     """A port that nothing uses."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    return ports.free_port()
 
 
 @pytest.fixture(params=["127.0.0.1", "0.0.0.0"])

@@ -17,7 +17,7 @@ import httpx2
 import uv
 
 from coursekit.ports import free_port
-from tests.conftest import end
+from coursekit.processes import end
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence

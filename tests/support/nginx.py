@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from coursekit.ports import free_port
-from tests.conftest import end
+from coursekit.processes import end
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
