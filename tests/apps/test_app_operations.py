@@ -33,7 +33,7 @@ from labkit.events import End, Trace
 from labkit.routing.cloud import Cloud
 from labkit.routing.resilience import State
 from labkit.routing.router import Target
-from tests.support.doubles import Clock, Fixed, fail
+from tests.support.doubles import Clock, Fixed, fail, settle
 
 APPS = Path(__file__).resolve().parents[2] / "apps"
 with pytest.MonkeyPatch.context() as patch, warnings.catch_warnings():
@@ -194,15 +194,25 @@ def test_variables_of_others_are_left_alone(name: str) -> None:
     Configuration.from_environment({name: "x"})
 
 
-@pytest.mark.parametrize("told", ["chat.example", "a,b.c:80", "10.0.0.5:8080", "[::1]", "[::1]:80", " A , b "])
-def test_hosts(told: str) -> None:
-    assert len(Configuration.from_environment({"CHAT_HOSTS": told}).hosts) == told.count(",") + 1
+ADDRESSES = {
+    ("CHAT_HOSTS", True): ["chat.example", "a,b.c:80", "10.0.0.5:8080", "[::1]", "[::1]:80", " A , b "],
+    ("CHAT_HOSTS", False): ["https://a", "a/b", "a b", "*.a", "a:b", "*", "-a"],
+    ("DATABASE_URL", True): [
+        "sqlite+aiosqlite:////srv/chat.db",
+        "postgresql+asyncpg://u:p@h/d",
+        "postgresql://u:p@h/d",
+    ],
+    ("DATABASE_URL", False): [
+        *("sqlite:///chat.db", "postgres://u:p@h/d", "postgresql", "postgresql://"),
+        *("postgresql://u:p@h", "postgresql://u:p@h:54x/d"),
+    ],
+}
 
 
-@pytest.mark.parametrize("told", ["https://a", "a/b", "a b", "*.a", "a:b", "*", "-a"])
-def test_hosts_that_are_none(told: str) -> None:
-    with pytest.raises(SettingsError, match="CHAT_HOSTS"):
-        Configuration.from_environment({"CHAT_HOSTS": told})
+@pytest.mark.parametrize(("name", "right", "told"), [(*key, each) for key, told in ADDRESSES.items() for each in told])
+def test_hosts_and_databases(name: str, right: bool, told: str) -> None:
+    _, mistakes, _ = configuration.examine({name: told}, "127.0.0.1")
+    assert [each.variable for each in mistakes] == ([] if right else [name])
 
 
 @pytest.mark.parametrize(
@@ -218,25 +228,6 @@ def test_half_a_cloud_is_a_mistake_at_the_start(told: dict[str, str]) -> None:
     with pytest.raises(SettingsError, match="CLOUD_") as refused:
         Configuration.from_environment(told)
     assert PASSWORD not in str(refused.value)
-
-
-@pytest.mark.parametrize(
-    ("told", "right"),
-    [
-        ("sqlite+aiosqlite:////srv/chat.db", True),
-        ("postgresql+asyncpg://u:p@h/d", True),
-        ("postgresql://u:p@h/d", True),
-        ("sqlite:///chat.db", False),
-        ("postgres://u:p@h/d", False),
-        ("postgresql", False),
-        ("postgresql://", False),
-        ("postgresql://u:p@h", False),
-        ("postgresql://u:p@h:54x/d", False),
-    ],
-)
-def test_databases(told: str, right: bool) -> None:
-    _, mistakes, _ = configuration.examine({"DATABASE_URL": told}, "127.0.0.1")
-    assert [each.variable for each in mistakes] == ([] if right else ["DATABASE_URL"])
 
 
 MARKED = st.text(st.characters(codec="utf-8", exclude_characters="\0"), max_size=30).map(lambda text: f"¤{text}¤")
@@ -362,7 +353,7 @@ def test_gauges_say_what_is_true_now() -> None:
                 await release.wait()
 
         visits = [asyncio.create_task(visit()) for _ in range(3)]
-        await asyncio.sleep(0.01)
+        await settle()
         seen = told(made)
         assert (seen["chat_queue_running",], seen["chat_queue_waiting",], seen["chat_queue_width",]) == (1, 2, 1)
         assert seen["chat_ready",] == 0
@@ -468,24 +459,20 @@ def engine(file: Path) -> Any:
     return create_async_engine(f"sqlite+aiosqlite:///{file.as_posix()}")
 
 
-def test_all_is_well(database: Path) -> None:
-    status, _, checks = look(lambda: engine(database))
-    assert (status, checks) == (200, {"endpoint": True, "store": True, "serving": True})
-
-
 @pytest.mark.parametrize(
-    ("ready", "reason"), [(Ready(False), "does not answer"), (Ready(True, 9), "not connected yet")]
+    ("options", "missing", "reason"),
+    [
+        ({}, "", "takes questions"),
+        ({"ready": Ready(False)}, "endpoint", "does not answer"),
+        ({"ready": Ready(True, 9)}, "endpoint", "not connected yet"),
+        ({"draining": True}, "serving", "about to stop"),
+    ],
 )
-def test_without_an_endpoint(database: Path, ready: Ready, reason: str) -> None:
-    status, text, checks = look(lambda: engine(database), ready)
-    assert (status, checks) == (503, {"endpoint": False, "store": True, "serving": True})
+def test_what_is_missing_is_named(database: Path, options: dict[str, Any], missing: str, reason: str) -> None:
+    status, text, checks = look(lambda: engine(database), **options)
+    assert checks == {name: name != missing for name in ("endpoint", "store", "serving")}
+    assert status == (503 if missing else 200)
     assert reason in text
-
-
-def test_while_it_drains(database: Path) -> None:
-    status, text, checks = look(lambda: engine(database), draining=True)
-    assert (status, checks) == (503, {"endpoint": True, "store": True, "serving": False})
-    assert "about to stop" in text
 
 
 def test_a_locked_file(database: Path) -> None:
@@ -509,30 +496,30 @@ def test_a_file_that_is_gone_or_holds_something_else(database: Path, tmp_path: P
     assert look(partial(engine, database))[0] == 200
 
 
-def test_a_server_that_does_not_answer() -> None:
-    class Slow:
-        dialect = SimpleNamespace(name="postgresql")
+class Silent:
+    """The engine of a server that does not answer."""
 
-        @contextlib.asynccontextmanager
-        async def connect(self) -> AsyncIterator[None]:
-            await asyncio.Event().wait()
-            yield
+    dialect = SimpleNamespace(name="postgresql")
 
-        async def dispose(self) -> None:
-            """Nothing to close."""
+    @contextlib.asynccontextmanager
+    async def connect(self) -> AsyncIterator[None]:
+        await asyncio.Event().wait()
+        yield
 
-    status, text, checks = look(Slow)
+    async def dispose(self) -> None:
+        """Nothing to close."""
+
+
+def leaking() -> Any:
+    """A driver that says the password."""
+    raise OSError(f"cannot reach postgresql://chat:{PASSWORD}@db")
+
+
+@pytest.mark.parametrize(("engine", "reason"), [(Silent, "no answer within 0.3 s"), (leaking, "OSError")])
+def test_a_server_that_cannot_be_had(engine: Callable[[], Any], reason: str) -> None:
+    status, text, checks = look(engine)
     assert (status, checks["store"]) == (503, False)
-    assert "no answer within 0.3 s" in text
-
-
-def test_a_driver_that_says_the_password() -> None:
-    def fails() -> Any:
-        raise OSError(f"cannot reach postgresql://chat:{PASSWORD}@db")
-
-    status, text, checks = look(fails)
-    assert (status, checks["store"]) == (503, False)
-    assert "OSError" in text
+    assert reason in text
 
 
 def test_the_store_is_asked_once_in_a_while(database: Path) -> None:
@@ -760,7 +747,7 @@ def test_a_full_line_takes_nobody_else() -> None:
                 await leave.wait()
 
         visits = [asyncio.create_task(visit()) for _ in range(3)]
-        await asyncio.sleep(0.01)
+        await settle()
         with pytest.raises(device.Refusal) as refused:
             await visit()
         assert refused.value.why is device.Refused.QUEUE
@@ -816,41 +803,40 @@ def test_short_answers_finish_and_long_ones_are_ended(hurried: bool) -> None:
     ends: dict[str, str] = {}
     settled = []
 
-    async def settle() -> None:
+    async def note_settled() -> None:
         settled.append(dict(ends))
 
     async def scenario() -> None:
-        made = drain.Drain(20, 2, settle)
+        made = drain.Drain(1000 if hurried else 0.05, 2, note_settled)
+        short = asyncio.Event()
 
-        async def respond(name: str, seconds: float) -> None:
+        async def respond(name: str, end: asyncio.Event) -> None:
             made.admit()
             ends[name] = "running"
             try:
-                await asyncio.sleep(seconds)
+                await end.wait()
                 ends[name] = "finished"
             except asyncio.CancelledError:
                 assert made.over
-                await asyncio.sleep(0.05)  # saving
+                await settle()  # saving
                 ends[name] = "kept"
                 raise
 
-        tasks = [asyncio.create_task(respond("short", 0.2)), asyncio.create_task(respond("long", 60))]
-        await asyncio.sleep(0.05)
+        tasks = [asyncio.create_task(respond("short", short)), asyncio.create_task(respond("long", asyncio.Event()))]
+        await settle()
         server: Any = SimpleNamespace(handle_exit=lambda *_: ends.update(server="exits"))
+        made.told(signal.SIGTERM, server)
+        short.set()
         if hurried:
-            made.told(signal.SIGTERM, server)
-            await asyncio.sleep(0.5)
+            await settle()
             assert ends == {"short": "finished", "long": "running"}
-            made.told(signal.SIGTERM, server)
-        else:
-            made.seconds = 0.5
             made.told(signal.SIGTERM, server)
         assert made.draining
         with pytest.raises(device.Refusal) as refused:
             made.admit()
         assert refused.value.why is device.Refused.DRAINING
         assert made._run is not None
-        await made._run
+        await asyncio.wait_for(made._run, 20)
         await asyncio.sleep(0)
         assert ends == {"short": "finished", "long": "kept", "server": "exits"}
         assert settled == [{"short": "finished", "long": "kept"}]

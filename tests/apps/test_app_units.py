@@ -14,6 +14,7 @@ import threading
 import time
 import warnings
 from dataclasses import dataclass, field, fields
+from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
@@ -26,6 +27,7 @@ from labkit import Connection, EndpointError, Health, LabError, SettingsError, S
 from labkit.events import End, Trace
 from labkit.history import MARKERS
 from labkit.notebook import bar
+from tests.support.doubles import Clock, settle
 
 ROOT = Path(__file__).resolve().parents[2]
 CHAT = ROOT / "apps" / "chat"
@@ -40,6 +42,8 @@ with pytest.MonkeyPatch.context() as patch, warnings.catch_warnings():
     from apps.chat import chainlit_fixes, device, guard, history, launch, reply, schema, store, words
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from starlette.types import Message, Receive, Scope, Send
 
 
@@ -75,18 +79,34 @@ def told(*messages: Any, system: str = "") -> list[tuple[str, str]]:
 # What goes to the model.
 
 
-def test_turns_go_to_the_model() -> None:
-    sent = told(question("a"), answer("b"), question("c"), system="Be brief.")
-    assert sent == [("system", "Be brief."), ("user", "a"), ("assistant", "b"), ("user", "c")]
+CONVERSATIONS: dict[str, tuple[list[Any], list[tuple[str, str]]]] = {
+    "nothing": ([], []),
+    "a welcome": ([note("Welcome!")], []),
+    "a question": ([question("a")], [("user", "a")]),
+    "turns": ([question("a"), answer("b"), question("c")], [("user", "a"), ("assistant", "b"), ("user", "c")]),
+    "an export after a failed question": (
+        [question("a"), note("failed"), question("/export"), note("exported")],
+        [("user", "a")],
+    ),
+    "a question again, without its partial answer": (
+        [question("a"), answer("par"), note("broke off")],
+        [("user", "a")],
+    ),
+    "the later of two answers": (
+        [question("a"), answer("par"), answer("whole"), question("b")],
+        [("user", "a"), ("assistant", "whole"), ("user", "b")],
+    ),
+    "the model's own words": (
+        [question("a"), answer(r"key\:value"), question("b")],
+        [("user", "a"), ("assistant", "key:value"), ("user", "b")],
+    ),
+}
 
 
-def test_nothing_said_is_nothing_sent() -> None:
-    assert told() == told(note("Welcome!")) == []
-    assert history.as_markdown([]) == "# Chat\n"
-
-
-def test_without_a_system_prompt_there_is_no_empty_one() -> None:
-    assert told(question("a")) == [("user", "a")]
+@pytest.mark.parametrize(("messages", "sent"), CONVERSATIONS.values(), ids=list(CONVERSATIONS))
+@pytest.mark.parametrize("system", ["", "Be brief."])
+def test_what_goes_to_the_model(messages: list[Any], sent: list[tuple[str, str]], system: str) -> None:
+    assert told(*messages, system=system) == ([("system", system)] if system else []) + sent
 
 
 @pytest.mark.parametrize(
@@ -107,19 +127,6 @@ def test_what_is_no_turn_stays_here(between: Any) -> None:
     assert told(between, *turns, between, between, question("c")) == told(*turns, question("c"))
 
 
-def test_an_export_after_a_failed_question_is_not_asked_instead_of_it() -> None:
-    assert told(question("a"), note("failed"), question("/export"), note("exported")) == [("user", "a")]
-
-
-def test_a_question_that_is_asked_again_comes_without_its_partial_answer() -> None:
-    assert told(question("a"), answer("par"), note("broke off")) == [("user", "a")]
-
-
-def test_of_two_answers_to_a_question_the_later_one_counts() -> None:
-    sent = told(question("a"), answer("par"), answer("whole"), question("b"))
-    assert sent == [("user", "a"), ("assistant", "whole"), ("user", "b")]
-
-
 def test_sizes_are_the_endpoints_own() -> None:
     counted = history.conversation([question("a"), answer("b", 7), question("c")], "").sizes
     assert counted[1] == 7 + MARKERS
@@ -127,11 +134,8 @@ def test_sizes_are_the_endpoints_own() -> None:
     assert guessed[1] > 50
 
 
-def test_the_model_gets_its_own_words_back() -> None:
-    assert told(question("a"), answer(r"key\:value"), question("b"))[1] == ("assistant", "key:value")
-
-
 def test_the_export() -> None:
+    assert history.as_markdown([]) == "# Chat\n"
     text = history.as_markdown(
         [note("Welcome!"), question("Why?"), answer(r"key\:value"), question("/export"), note("Exported.")], "Title"
     )
@@ -178,12 +182,6 @@ def test_written_undoes_shown_on_any_text(text: str) -> None:
 # The queue.
 
 
-async def settle() -> None:
-    """Let every task go as far as it can."""
-    for _ in range(20):
-        await asyncio.sleep(0)
-
-
 class Visitor:
     """Somebody who waits for a turn and holds it until told to leave."""
 
@@ -226,21 +224,6 @@ def test_places_are_told_and_move_up() -> None:
             visitor.leave.set()
         await asyncio.gather(*(visitor.task for visitor in visitors), return_exceptions=True)
         assert (queue.running, queue.waiting) == (0, 0)
-
-    asyncio.run(scenario())
-
-
-def test_whoever_comes_first_is_served_first() -> None:
-    async def scenario() -> None:
-        queue, served = device.Queue(1), []
-
-        async def visit(number: int) -> None:
-            async with queue.turn(lambda _: asyncio.sleep(0)):
-                served.append(number)
-                await asyncio.sleep(0)
-
-        await asyncio.gather(*map(visit, range(20)))
-        assert served == list(range(20))
 
     asyncio.run(scenario())
 
@@ -299,36 +282,32 @@ def test_a_place_that_cannot_be_told_frees_the_line() -> None:
     ("told", "source", "expected"),
     [
         ("", Source.BASE_URL, 64),
-        ("", Source.IN_PROCESS, 2),
-        ("", Source.SHARED, 2),
-        ("", Source.SERVICE, 2),
+        *(("", source, 2) for source in (Source.IN_PROCESS, Source.SHARED, Source.SERVICE)),
         ("5", Source.BASE_URL, 5),
         (" 1 ", Source.IN_PROCESS, 1),
     ],
 )
-def test_width(monkeypatch: pytest.MonkeyPatch, told: str, source: Source, expected: int) -> None:
-    monkeypatch.setenv("MAX_CONCURRENCY", told)
-    assert device.width(source) == expected
-
-
-@pytest.mark.parametrize("told", ["0", "-1", "many", "1.5", "²"])
-def test_a_width_that_is_none(monkeypatch: pytest.MonkeyPatch, told: str) -> None:
-    monkeypatch.setenv("MAX_CONCURRENCY", told)
-    with pytest.raises(SettingsError, match="MAX_CONCURRENCY"):
-        device.width(Source.BASE_URL)
+def test_width(told: str, source: Source, expected: int) -> None:
+    assert device.width(source, {"MAX_CONCURRENCY": told}) == expected
 
 
 @pytest.mark.parametrize(("told", "expected"), [("", 120), ("1.5", 1.5), (" 30 ", 30)])
-def test_patience(monkeypatch: pytest.MonkeyPatch, told: str, expected: float) -> None:
-    monkeypatch.setenv("CHAT_PATIENCE", told)
-    assert device.patience() == expected
+def test_patience(told: str, expected: float) -> None:
+    assert device.patience({"CHAT_PATIENCE": told}) == expected
 
 
-@pytest.mark.parametrize("told", ["0", "-1", "long", "nan", "inf"])
-def test_a_patience_that_is_none(monkeypatch: pytest.MonkeyPatch, told: str) -> None:
-    monkeypatch.setenv("CHAT_PATIENCE", told)
-    with pytest.raises(SettingsError, match="CHAT_PATIENCE"):
-        device.patience()
+@pytest.mark.parametrize(
+    ("name", "read"), [("MAX_CONCURRENCY", partial(device.width, Source.BASE_URL)), ("CHAT_PATIENCE", device.patience)]
+)
+@pytest.mark.parametrize("told", ["0", "-1", "many", "1,5", "²", "nan", "inf"])
+def test_a_number_that_is_none(name: str, read: Callable[[dict[str, str]], float], told: str) -> None:
+    with pytest.raises(SettingsError, match=name):
+        read({name: told})
+
+
+def test_half_an_answer_at_once_makes_no_sense() -> None:
+    with pytest.raises(SettingsError, match="MAX_CONCURRENCY"):
+        device.width(Source.BASE_URL, {"MAX_CONCURRENCY": "1.5"})
 
 
 # The device.
@@ -370,7 +349,7 @@ def test_all_share_one_connection_though_the_first_one_leaves(endpoint: Endpoint
         shared = device.Device()
         first = asyncio.create_task(shared.connection())
         others = [asyncio.create_task(shared.connection()) for _ in range(3)]
-        await asyncio.sleep(0.01)
+        await settle()
         first.cancel()
         late = asyncio.create_task(shared.connection())
         assert len({id(lab) for lab in await asyncio.gather(*others, late)}) == 1
@@ -430,13 +409,16 @@ def test_what_a_connection_waits_for_is_known(monkeypatch: pytest.MonkeyPatch) -
     asyncio.run(scenario())
 
 
-def test_health_is_asked_once_in_a_while(endpoint: Endpoint) -> None:
+def test_health_is_asked_once_in_a_while(endpoint: Endpoint, monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = Clock()
+    monkeypatch.setattr(device, "time", SimpleNamespace(monotonic=clock))
+
     async def scenario() -> None:
-        shared = device.Device(fresh=0.2)
+        shared = device.Device(fresh=5)
         seen = await asyncio.gather(*(shared.health() for _ in range(8)))
         assert all(each.ok for each in seen)
         assert endpoint.asked == 1
-        await asyncio.sleep(0.25)
+        clock.now += 5.1
         await shared.health()
         assert endpoint.asked == 2
 
@@ -579,12 +561,6 @@ def test_the_port_is_left_out_of_no_name_of_this_machine() -> None:
     assert through("GET", [("host", "localhost")], hosts=(guard.host_label("localhost"),)).passed == 0
 
 
-def test_a_page_may_open_a_socket_to_its_own_host_only() -> None:
-    policy = dict(through("GET", [OWN]).headers)[b"content-security-policy"].decode()
-    rules = dict(rule.split(" ", 1) for rule in policy.split("; "))
-    assert rules["connect-src"] == "'self' ws://127.0.0.1:8000 wss://127.0.0.1:8000"
-
-
 def test_the_life_of_the_server_passes() -> None:
     passed: list[str] = []
 
@@ -609,6 +585,7 @@ def test_headers_are_set_once_and_others_stay() -> None:
     assert "*" not in policy.replace("127.0.0.1:*", "").replace("localhost:*", "")
     assert "https:" not in policy
     assert "img-src 'self' data: blob:" in policy
+    assert "connect-src 'self' ws://127.0.0.1:8000 wss://127.0.0.1:8000;" in f"{policy};"
 
 
 def test_throttle() -> None:

@@ -1,7 +1,8 @@
-"""What the tests of routing put in the place of a scorer, a cascade and the time."""
+"""What tests put in the place of a scorer, a cascade and the time."""
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -39,6 +40,12 @@ class Clock:
 
     def __call__(self) -> float:
         return self.now
+
+
+async def settle() -> None:
+    """Let every task go as far as it can."""
+    for _ in range(20):
+        await asyncio.sleep(0)
 
 
 def fail(breaker: Breaker, wait: float = 0.0) -> None:
