@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import threading
-import time
 from dataclasses import dataclass, field, replace
 from random import Random
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -24,7 +23,7 @@ from labkit.routing.resilience import Breaker, Retries, State
 from labkit.routing.router import PASSED_OVER, Decision, Reason, Routed, Router, Target
 from labkit.routing.scorers import Cascade, Recorded, WordCount
 from tests.conftest import Reply
-from tests.support.doubles import Clock, Doubts, Fixed, fail
+from tests.support.doubles import Clock, Doubts, Fixed, fail, wait_until
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
@@ -64,6 +63,7 @@ class Lab:
     clock: Clock = field(default_factory=Clock)
     waits: list[float] = field(default_factory=list)
     price: Price | None = PRICE
+    source: Source = Source.MOCK
 
     def __post_init__(self) -> None:
         self.local_url, self.cloud_url = self.local.base_url, self.cloud.base_url
@@ -77,7 +77,7 @@ class Lab:
 
     @property
     def connection(self) -> Connection:
-        return Connection(self.local_url, self.local.model, Source.MOCK)
+        return Connection(self.local_url, self.local.model, self.source)
 
     def breakers(self, failures: int = 3) -> dict[Target, Breaker]:
         return {target: Breaker(failures, 10.0, self.clock) for target in Target}
@@ -184,14 +184,6 @@ def ask(router: Router, question: Messages = "Count to 5.", **options: object) -
     return ask_each(router, question, **options)[0]
 
 
-def wait_until(done: Callable[[], bool], seconds: float = 1.0) -> bool:
-    """Whether something comes true in time."""
-    give_up = time.monotonic() + seconds
-    while not done() and time.monotonic() < give_up:
-        time.sleep(0.005)
-    return done()
-
-
 async def until(done: Callable[[], bool]) -> None:
     assert await asyncio.to_thread(wait_until, done, 10)
 
@@ -234,6 +226,7 @@ class Row:
     failures: int = 3
     patience: Mapping[Target, float] = field(default_factory=lambda: PATIENT)
     price: Price | None = PRICE
+    source: Source = Source.MOCK
 
 
 ERROR, DROP, OVERFLOW, HANG = Fault.SERVER_ERROR, Fault.DROP, Fault.OVERFLOW, Fault.HANG
@@ -320,6 +313,10 @@ ROWS = {
         "local timed out", Reason.PRIVATE, "", RoutingError, NO_LEAVE,
         score=HARD, local=[HANG], question=MAIL, patience=HASTY,
     ),
+    "private, the local endpoint may be a proxy": Row(
+        "", Reason.PRIVATE, "", RoutingError, ["(found: email), and http://127.0.0.1:", "may send it to another one"],
+        question=MAIL, source=Source.BASE_URL,
+    ),
     # No target answers: the error names what was tried.
     "both fail": Row(
         f"{3 * 'local refused, '}cloud refused", Reason.LOCAL_FAILED, "", RoutingError,
@@ -398,7 +395,7 @@ ROWS = {
 @pytest.mark.parametrize("row", ROWS.values(), ids=ROWS)
 def test_scenario(lab: Lab, row: Row) -> None:
     assert lab.connection.retries > 0  # the client's own retries, which would be counted at the endpoint
-    lab.price = row.price
+    lab.price, lab.source = row.price, row.source
     if row.away is LOCAL:
         lab.local_url = lab.nobody
     if row.away is CLOUD:

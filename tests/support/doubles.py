@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from labkit.routing.scorers import Cascade
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from labkit.routing.resilience import Breaker
 
 
@@ -53,3 +56,11 @@ def fail(breaker: Breaker, wait: float = 0.0) -> None:
     permit = breaker.admit()
     assert permit
     permit.failed(wait)
+
+
+def wait_until(done: Callable[[], bool], seconds: float = 2.0) -> bool:
+    """Whether something becomes true in time."""
+    give_up = time.monotonic() + seconds
+    while not done() and time.monotonic() < give_up:
+        time.sleep(0.002)
+    return done()
