@@ -217,7 +217,7 @@ async def test_a_second_signal_ends_it_at_once_and_keeps_what_came(tmp_path: Pat
             await other.say("Count to 400.")
             await other.until(lambda: "place 1" in other.answer)
             app.process.send_signal(signal.SIGTERM)
-            await asyncio.sleep(1)
+            await within(5, lambda: "draining" in app.log.read_text())
             assert app.process.poll() is None
             app.process.send_signal(signal.SIGTERM)
             await page.until(lambda: not page.busy)

@@ -404,55 +404,40 @@ def test_a_backup_of_a_newer_app_is_not_put_in_place(database: Database, tmp_pat
     assert everything(database) == before
 
 
-class Spoilt:
-    """Ways in which a backup comes to be another than the one that was saved."""
-
-    @staticmethod
-    def changed(copy: Path) -> None:
-        with contextlib.closing(sqlite3.connect(copy)) as opened:
-            opened.execute("UPDATE steps SET output = 'forged'")
-            opened.commit()
-
-    @staticmethod
-    def shorter(copy: Path) -> None:
-        with contextlib.closing(sqlite3.connect(copy)) as opened:
-            opened.execute("DELETE FROM steps")
-            opened.commit()
-
-    @staticmethod
-    def cut(copy: Path) -> None:
-        copy.write_bytes(copy.read_bytes()[: copy.stat().st_size // 2])
-
-    @staticmethod
-    def empty(copy: Path) -> None:
-        copy.write_bytes(b"")
-
-    @staticmethod
-    def noise(copy: Path) -> None:
-        copy.write_bytes(b"x" * copy.stat().st_size)
-
-    @staticmethod
-    def index(copy: Path) -> None:
-        """An index that does not fit its table: no row is other, and only the check of integrity sees it."""
-        with contextlib.closing(sqlite3.connect(copy)) as opened:
-            opened.execute("PRAGMA writable_schema=ON")
-            place = "SELECT rootpage FROM sqlite_master WHERE name = 'feedbacks_of_step'"
-            opened.execute(f"UPDATE sqlite_master SET rootpage = ({place}) WHERE name = 'threads_of_user'")
-            opened.commit()
-
-    @staticmethod
-    def no_list(copy: Path) -> None:
-        copy.with_name(f"{copy.name}.json").unlink()
+def edit(copy: Path, *statements: str) -> None:
+    """Change a backup by hand."""
+    with contextlib.closing(sqlite3.connect(copy)) as opened:
+        for statement in statements:
+            opened.execute(statement)
+        opened.commit()
 
 
-@pytest.mark.parametrize("how", ["changed", "shorter", "cut", "empty", "noise", "index", "no_list"])
+PLACE = "SELECT rootpage FROM sqlite_master WHERE name = 'feedbacks_of_step'"
+# Ways in which a backup comes to be another than the one that was saved.
+SPOILT: dict[str, Callable[[Path], object]] = {
+    "changed": lambda copy: edit(copy, "UPDATE steps SET output = 'forged'"),
+    "shorter": lambda copy: edit(copy, "DELETE FROM steps"),
+    # An index that does not fit its table: no row is other, and only the check of integrity sees it.
+    "index": lambda copy: edit(
+        copy,
+        "PRAGMA writable_schema=ON",
+        f"UPDATE sqlite_master SET rootpage = ({PLACE}) WHERE name = 'threads_of_user'",
+    ),
+    "cut": lambda copy: copy.write_bytes(copy.read_bytes()[: copy.stat().st_size // 2]),
+    "empty": lambda copy: copy.write_bytes(b""),
+    "noise": lambda copy: copy.write_bytes(b"x" * copy.stat().st_size),
+    "without its list": lambda copy: copy.with_name(f"{copy.name}.json").unlink(),
+}
+
+
+@pytest.mark.parametrize("how", SPOILT)
 def test_a_spoilt_backup_is_found_and_not_put_in_place(tmp_path: Path, how: str) -> None:
     database = Database.at(tmp_path / "threads.db")
     migrations.migrate(database)
     fill(database, "a", *(f"{number}" * 500 for number in range(50)))
     before = everything(database)
     copy = backup.save(database, tmp_path / "backups")
-    getattr(Spoilt, how)(copy)
+    SPOILT[how](copy)
     for work in (backup.verify, backup.restore):
         with pytest.raises(StoreError) as caught:
             work(copy, database)

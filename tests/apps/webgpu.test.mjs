@@ -4,6 +4,7 @@ import assert from "node:assert/strict";
 import test from "node:test";
 
 import { probe } from "./device.js";
+import { lacking } from "./llm.js";
 import { prepare } from "./preprocess.js";
 import { inFigures, race, spread, summary } from "./race.js";
 import { argmax, softmax } from "./session.js";
@@ -43,6 +44,25 @@ for (const [info, name, software] of [
     const found = await probe(withAdapter(async () => ({ info })));
     assert.deepEqual([found.webgpu, found.name, found.software], [true, name, software]);
     assert.equal(found.reason.includes("software"), software);
+  });
+}
+
+const memory = (construct) => ({ Memory: class { constructor() { construct(); } } });
+const refuses = () => {
+  throw new TypeError();
+};
+for (const [name, isSecureContext, webAssembly, lacks] of [
+  ["a browser that has all", true, memory(() => {}), /^$/],
+  ["an insecure origin", false, memory(() => {}), /http:\/\/lab:5173 .* Open http:\/\/127\.0\.0\.1:5173\/chat\.html/],
+  ["no WebAssembly", true, undefined, /^This browser has no WebAssembly/],
+  ["no 64-bit memory", true, memory(refuses), /no 64-bit memory/],
+]) {
+  test(`the language model and ${name}`, (context) => {
+    const kept = globalThis.WebAssembly;
+    context.after(() => (globalThis.WebAssembly = kept));
+    globalThis.WebAssembly = webAssembly;
+    const location = { origin: "http://lab:5173", port: "5173", pathname: "/chat.html" };
+    assert.match(lacking({ isSecureContext, location }), lacks);
   });
 }
 

@@ -152,26 +152,24 @@ def test_load_reads_a_part() -> None:
     assert (images.dtype.name, labels.dtype.name) == ("uint8", "uint8")
 
 
+LABELS, IMAGES = "t10k-labels-idx1-ubyte", "t10k-images-idx3-ubyte"
+
+
 @pytest.mark.parametrize(
-    ("data", "what"),
+    ("file", "data", "what"),
     [
-        pytest.param(b"", "does not begin", id="empty"),
-        pytest.param(TEN[:5], "does not begin", id="broken off in the header"),
-        pytest.param(TEN + bytes(9_999), "has 10007 bytes, not 10008", id="truncated"),
-        pytest.param(TEN + bytes(10_001), "has 10009 bytes, not 10008", id="too long"),
-        pytest.param(b"\x1f\x8b" + TEN[2:] + bytes(10_000), "does not begin", id="wrong magic"),
-        pytest.param(bytes((0, 0, 13, 1)) + TEN[4:] + bytes(10_000), "does not begin", id="floats"),
-        pytest.param(bytes((0, 0, 8, 1, 0, 0, 0x27, 0x0F)) + bytes(9_999), "does not begin", id="fewer labels"),
+        pytest.param(LABELS, b"", "does not begin", id="empty"),
+        pytest.param(LABELS, TEN[:5], "does not begin", id="broken off in the header"),
+        pytest.param(LABELS, TEN + bytes(9_999), "has 10007 bytes, not 10008", id="truncated"),
+        pytest.param(LABELS, TEN + bytes(10_001), "has 10009 bytes, not 10008", id="too long"),
+        pytest.param(LABELS, b"\x1f\x8b" + TEN[2:] + bytes(10_000), "does not begin", id="wrong magic"),
+        pytest.param(LABELS, bytes((0, 0, 13, 1)) + TEN[4:] + bytes(10_000), "does not begin", id="floats"),
+        pytest.param(LABELS, bytes((0, 0, 8, 1, 0, 0, 0x27, 0x0F)) + bytes(9_999), "does not begin", id="fewer labels"),
+        pytest.param(IMAGES, TEN + bytes(10_000), "does not begin", id="labels as images"),
     ],
 )
-def test_load_refuses_a_damaged_file(package: Path, data: bytes, what: str) -> None:
-    (package / "t10k-labels-idx1-ubyte").write_bytes(data)
-    with pytest.raises(FetchError, match=what) as caught:
+def test_load_refuses_a_damaged_file(package: Path, file: str, data: bytes, what: str) -> None:
+    (package / file).write_bytes(data)
+    with pytest.raises(FetchError, match=f"^{file} of .* is damaged: it {what}") as caught:
         mnist.load("test")
     assert str(package) in caught.value.fix
-
-
-def test_load_refuses_images_of_another_kind(package: Path) -> None:
-    (package / "t10k-images-idx3-ubyte").write_bytes(TEN + bytes(10_000))
-    with pytest.raises(FetchError, match=r"^t10k-images-idx3-ubyte of .* is damaged: it does not begin"):
-        mnist.load("test")
