@@ -24,22 +24,6 @@ def permit_of(breaker: Breaker) -> Permit:
     return permit
 
 
-def opened(clock: Clock, cooldown: float = 10.0) -> Breaker:
-    """A breaker that has just been opened by three failures in a row."""
-    breaker = Breaker(3, cooldown, clock)
-    for _ in range(3):
-        fail(breaker)
-    assert breaker.state is State.OPEN
-    return breaker
-
-
-def probing(clock: Clock) -> tuple[Breaker, Permit]:
-    """A breaker whose one probe is under way."""
-    breaker = opened(clock)
-    clock.now += 10
-    return breaker, permit_of(breaker)
-
-
 # Each row: what the requests report one after the other ("ok", or the wait in seconds), and the state afterwards.
 @pytest.mark.parametrize(
     ("reports", "state"),
@@ -79,46 +63,31 @@ def test_it_lets_nothing_through_until_it_has_cooled(wait: float, seconds: float
     assert breaker.state is State.HALF_OPEN
 
 
-def test_half_open_lets_one_through(clock: Clock) -> None:
-    breaker, probe = probing(clock)
-    clock.now += 1000
-    assert not breaker.ready
-    assert breaker.admit() is None
-    probe.released()
-    assert breaker.admit()
-    assert breaker.admit() is None
-
-
-def test_a_probe_that_succeeds_closes_it_and_the_failures_before_count_no_more(clock: Clock) -> None:
-    breaker, probe = probing(clock)
-    probe.succeeded()
-    fail(breaker)
-    fail(breaker)
-    assert breaker.state is State.CLOSED
-
-
-def test_a_probe_that_fails_opens_it_for_a_whole_cooldown(clock: Clock) -> None:
-    breaker, probe = probing(clock)
-    probe.failed()
-    clock.now += 9.99
-    assert breaker.admit() is None
-    clock.now += 0.01
-    assert breaker.admit()
-
-
-@pytest.mark.parametrize("report", ["succeeded", "failed", "released"])
-def test_a_request_from_before_the_opening_is_old_news(report: str, clock: Clock) -> None:
-    """It neither closes the breaker, nor opens it again, nor lets a second probe in."""
-    breaker = Breaker(1, 10, clock)
-    early = permit_of(breaker)
-    fail(breaker)
+@pytest.mark.parametrize("succeeds", [True, False])
+def test_a_probe_closes_it_or_opens_it_for_a_whole_cooldown(succeeds: bool, clock: Clock) -> None:
+    breaker = Breaker(3, 10, clock)
+    for _ in range(3):
+        fail(breaker)
     clock.now += 10
     probe = permit_of(breaker)
-    getattr(early, report)()
-    assert breaker.state is State.HALF_OPEN
-    assert breaker.admit() is None
-    probe.succeeded()
-    assert breaker.history[-1][1] is State.CLOSED
+    clock.now += 1
+    if succeeds:
+        probe.succeeded()
+        fail(breaker)
+        fail(breaker)  # the failures from before the opening count no more
+    else:
+        probe.failed()
+        clock.now += 9.99
+        assert breaker.admit() is None
+        clock.now += 0.01
+        assert breaker.ready
+    end = State.CLOSED if succeeds else State.OPEN
+    assert list(breaker.history) == [
+        (100.0, State.CLOSED),
+        (100.0, State.OPEN),
+        (110.0, State.HALF_OPEN),
+        (111.0, end),
+    ]
 
 
 def test_a_late_failure_can_only_make_the_wait_longer(clock: Clock) -> None:
@@ -141,19 +110,7 @@ def test_a_permit_counts_once(clock: Clock) -> None:
     assert breaker.state is State.CLOSED
 
 
-def test_history(clock: Clock) -> None:
-    breaker, probe = probing(clock)
-    clock.now += 1
-    probe.succeeded()
-    assert list(breaker.history) == [
-        (100.0, State.CLOSED),
-        (100.0, State.OPEN),
-        (110.0, State.HALF_OPEN),
-        (111.0, State.CLOSED),
-    ]
-
-
-def test_a_real_clock_is_there_by_default() -> None:
+def test_a_real_clock_is_the_default() -> None:
     breaker = Breaker(1, cooldown=3600)
     fail(breaker)
     assert breaker.admit() is None

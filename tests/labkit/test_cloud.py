@@ -54,12 +54,13 @@ def ask(cloud: Cloud, question: str = "Count to 5.") -> Answer:
     return asyncio.run(once())
 
 
-def test_without_variables_it_is_simulated_and_says_so() -> None:
+@pytest.mark.parametrize("price", [None, Price(1.5, 6.0)])
+def test_without_variables_it_is_simulated_and_says_so(price: Price | None) -> None:
     said: list[str] = []
-    with cloud(say=said.append) as found:
+    with cloud(price, say=said.append) as found:
         assert found.simulated
         assert found.name == "simulated cloud"
-        assert found.price == SIMULATED_PRICE
+        assert found.price == (price or SIMULATED_PRICE)
         assert found.connection.source is Source.SIMULATED
         assert found.connection.model.startswith("simulated-")
         assert is_loopback(found.connection.base_url)
@@ -69,30 +70,16 @@ def test_without_variables_it_is_simulated_and_says_so() -> None:
     assert "invented" in said[0]
 
 
-def test_closing_ends_the_simulation() -> None:
-    with simulated(behaviour=QUICK, say=lambda _: None)[0] as found:
-        address = found.connection.base_url
-    with pytest.raises(EndpointError, match="Nothing listens"):
-        list_models(address)
-
-
-def test_it_is_said_on_the_terminal_by_default(capsys: pytest.CaptureFixture[str]) -> None:
-    cloud().close()
-    assert "a simulated cloud" in capsys.readouterr().out
-
-
-def test_a_simulated_cloud_answers_at_a_price() -> None:
-    with simulated(Price(2.0, 8.0), QUICK, say=lambda _: None)[0] as found:
+def test_a_simulated_cloud_answers_at_a_price_until_it_is_closed(capsys: pytest.CaptureFixture[str]) -> None:
+    with simulated(Price(2.0, 8.0), QUICK)[0] as found:
         answer = ask(found)
         assert (answer.text, answer.trace.ended) == ("1 2 3 4 5", End.FINISHED)
-        assert found.price is not None
         # 4 words and signs and 4 tokens around them; 5 numbers
+        assert found.price == Price(2.0, 8.0)
         assert found.price.of(answer.trace) == pytest.approx((2.0 * 8 + 8.0 * 5) / 1_000_000)
-
-
-def test_a_price_that_is_given_counts() -> None:
-    with cloud(Price(1.5, 6.0), say=lambda _: None) as found:
-        assert found.price == Price(1.5, 6.0)
+    assert "a simulated cloud" in capsys.readouterr().out
+    with pytest.raises(EndpointError, match="Nothing listens"):
+        list_models(found.connection.base_url)
 
 
 def test_price_of_a_trace() -> None:
@@ -118,34 +105,34 @@ def test_a_real_cloud(monkeypatch: pytest.MonkeyPatch) -> None:
     assert said == [str(found.connection)]
     assert "simulated" not in said[0]
     found.close()
-    assert cloud(Price(1, 2), say=said.append).price == Price(1, 2)
+    with cloud(Price(1, 2), say=said.append) as priced:
+        assert priced.price == Price(1, 2)
 
 
 @pytest.mark.parametrize(
-    ("base_url", "model", "key", "missing"),
+    ("base_url", "model", "key", "said", "fix"),
     [
-        ("https://host/v1", "", "", "CLOUD_MODEL"),
-        ("https://host/v1", "", KEY, "CLOUD_MODEL"),
-        ("", "gpt-small", "", "CLOUD_BASE_URL"),
-        ("", "gpt-small", KEY, "CLOUD_BASE_URL"),
-        ("", "", KEY, "CLOUD_BASE_URL"),
+        # Some of the variables are set: that means a real cloud, and a simulated one would be a surprise.
+        ("https://host/v1", "", "", "CLOUD_MODEL is not", ""),
+        ("https://host/v1", "", KEY, "CLOUD_MODEL is not", ""),
+        ("", "gpt-small", "", "CLOUD_BASE_URL is not", ""),
+        ("", "gpt-small", KEY, "CLOUD_BASE_URL is not", ""),
+        ("", "", KEY, "CLOUD_BASE_URL is not", ""),
+        # No key is sent unencrypted over a network.
+        ("http://cloud.example/v1", "gpt-small", KEY, "unencrypted", "https"),
+        ("HTTP://10.0.0.7:8000", "gpt-small", KEY, "unencrypted", "https"),
+        ("cloud.example:443", "gpt-small", KEY, "unencrypted", "https"),
+        ("ftp://host", "gpt-small", KEY, "CLOUD_BASE_URL is 'ftp://host'", "simulate a cloud"),
     ],
 )
-def test_set_by_halves(monkeypatch: pytest.MonkeyPatch, base_url: str, model: str, key: str, missing: str) -> None:
-    """Whoever set one of them means a real cloud: a simulated one would be a surprise."""
+def test_settings_that_are_refused(
+    monkeypatch: pytest.MonkeyPatch, base_url: str, model: str, key: str, said: str, fix: str
+) -> None:
     environment(monkeypatch, base_url, model, key)
-    with pytest.raises(SettingsError, match=f"{missing} is not") as caught:
+    with pytest.raises(SettingsError, match=said) as caught:
         cloud()
     assert caught.value.fix
-    assert KEY not in str(caught.value)
-
-
-@pytest.mark.parametrize("base_url", ["http://cloud.example/v1", "HTTP://10.0.0.7:8000", "cloud.example:443"])
-def test_no_key_goes_over_a_network_unencrypted(monkeypatch: pytest.MonkeyPatch, base_url: str) -> None:
-    environment(monkeypatch, base_url, "gpt-small", KEY)
-    with pytest.raises(SettingsError, match="unencrypted") as caught:
-        cloud()
-    assert "https" in caught.value.fix
+    assert fix in caught.value.fix
     assert KEY not in str(caught.value)
 
 
@@ -176,11 +163,3 @@ def test_the_key_is_sent_and_never_shown(
     shown = [repr(found), str(found), repr(found.connection), str(found.connection), repr(settings)]
     shown += [str(error), repr(error), error.fix, capsys.readouterr().out]
     assert [text for text in shown if KEY in text] == []
-
-
-def test_a_wrong_address_names_its_own_variable(monkeypatch: pytest.MonkeyPatch) -> None:
-    environment(monkeypatch, "ftp://host", "gpt-small", KEY)
-    with pytest.raises(SettingsError, match="CLOUD_BASE_URL is 'ftp://host'") as caught:
-        cloud()
-    assert "simulate a cloud" in caught.value.fix
-    assert KEY not in str(caught.value)

@@ -18,7 +18,6 @@ from foundry_mock import Behaviour, MockEndpoint
 from labkit.connection import Connection, Source
 from labkit.errors import RoutingError
 from labkit.routing.scorers import (
-    SEED_TASKS,
     Cascade,
     Embeddings,
     Keywords,
@@ -89,17 +88,13 @@ def embedded(lab: Connection) -> Embeddings:
 @pytest.mark.parametrize(
     ("chat", "text"),
     [
-        pytest.param([], "", id="nothing"),
-        pytest.param([{"role": "system", "content": "Be brief."}], "", id="nobody asked"),
-        pytest.param(asked("Hi"), "Hi", id="one"),
-        pytest.param([*asked("Hi"), {"role": "assistant", "content": "Yes?"}, *asked("Why?")], "Why?", id="the last"),
-        pytest.param([*asked("Hi"), {"role": "assistant", "content": "Yes?"}], "Hi", id="not the assistant's"),
-        pytest.param([{"role": "user", "content": None}], "", id="no content"),
-        pytest.param(
-            [{"role": "user", "content": [{"type": "text", "text": "One"}, "two", {"image": "x"}]}],
-            "One\ntwo",
-            id="parts",
-        ),
+        ([], ""),
+        ([{"role": "system", "content": "Be brief."}], ""),
+        (asked("Hi"), "Hi"),
+        ([*asked("Hi"), {"role": "assistant", "content": "Yes?"}, *asked("Why?")], "Why?"),
+        ([*asked("Hi"), {"role": "assistant", "content": "Yes?"}], "Hi"),
+        ([{"role": "user", "content": None}], ""),
+        ([{"role": "user", "content": [{"type": "text", "text": "One"}, "two", {"image": "x"}]}], "One\ntwo"),
     ],
 )
 def test_question(chat: list[dict[str, Any]], text: str) -> None:
@@ -145,12 +140,9 @@ def test_topics_are_whole_words(text: str, found: set[Topic]) -> None:
 # The rungs that learn nothing.
 
 
-def test_random_is_the_same_for_the_same_text() -> None:
+def test_random_is_spread_evenly_and_the_same_for_the_same_question() -> None:
     assert Random().score(asked("a")) == Random().score([*asked("b"), *asked("a")])
     assert len({Random(seed).score(asked(text)) for seed in range(5) for text in "abcde"}) == 25
-
-
-def test_random_is_spread_evenly() -> None:
     tenths = Counter(int(10 * Random(3).score(asked(str(number)))) for number in range(5000))
     assert set(tenths) == set(range(10))
     assert all(400 < count < 600 for count in tenths.values())
@@ -180,37 +172,27 @@ def test_keywords(text: str, score: float) -> None:
 
 
 @pytest.mark.parametrize(
-    ("task", "score"),
+    ("text", "task", "score"),
     [
-        ("code_generation", 0),
-        ("data_analysis", 0),
-        ("creative_writing", 1),
-        ("research", 1),
-        ("general", 1),
-        ("", 1),
+        ("Write a Python function", "code_generation", 0),
+        ("The median of this csv", "data_analysis", 0),
+        ("Code a chart for my poem", "code_generation", 0),
+        ("Write a poem", "creative_writing", 1),
+        ("Compare these sources", "research", 1),
+        ("Why?", "", 1),
+        ("Show me the weather", "", 1),
     ],
 )
-def test_task_table_is_the_seed_courses(task: str, score: float) -> None:
-    assert TaskTable(task_of=lambda _: task).score(asked("Hi")) == score
-    assert SEED_TASKS.get(task, 1) == score
-    assert TaskTable({"general": 0.25}, lambda _: task).score(asked("Hi")) == (0.25 if task == "general" else 1)
-
-
-@pytest.mark.parametrize(
-    ("text", "task"),
-    [
-        ("Write a Python function", "code_generation"),
-        ("Write a poem", "creative_writing"),
-        ("The median of this csv", "data_analysis"),
-        ("Compare these sources", "research"),
-        ("Why?", ""),
-        ("Show me the weather", ""),
-        ("Code a chart for my poem", "code_generation"),
-    ],
-)
-def test_guess_task(text: str, task: str) -> None:
+def test_task_table_guesses_the_task(text: str, task: str, score: float) -> None:
     assert guess_task(asked(text)) == task
-    assert TaskTable().score(asked(text)) == SEED_TASKS.get(task, 1)
+    assert TaskTable().score(asked(text)) == score
+
+
+def test_task_table_takes_other_tasks() -> None:
+    table = {"general": 0.25}
+    assert TaskTable(table, lambda _: "general").score(asked("Hi")) == 0.25
+    assert TaskTable(table, lambda _: "research").score(asked("Hi")) == 1
+    assert TaskTable(task_of=lambda _: "general").score(asked("Hi")) == 1
 
 
 def test_recorded() -> None:
@@ -275,15 +257,11 @@ def test_embeddings_of_the_local_runtime(served: tuple[str, str]) -> None:
     assert all(0 <= score <= 1 for score in scores)
 
 
-@pytest.mark.parametrize("hard", [[True] * 8, [False] * 8])
-def test_nothing_to_learn(lab: Connection, hard: list[bool]) -> None:
+def test_a_scorer_that_cannot_learn_or_has_not_been_trained_says_so(lab: Connection) -> None:
     for scorer in (Tfidf(), Embeddings(lab)):
-        with pytest.raises(RoutingError, match="nothing to learn"):
-            scorer.fit(QUESTIONS, hard)
-
-
-def test_no_score_before_fit(lab: Connection) -> None:
-    for scorer in (Tfidf(), Embeddings(lab)):
+        for answer in (True, False):
+            with pytest.raises(RoutingError, match="nothing to learn"):
+                scorer.fit(QUESTIONS, [answer] * len(QUESTIONS))
         with pytest.raises(RoutingError, match="not been trained yet"):
             scorer.score(asked("Hi"))
     assert Tfidf().weights() == []
