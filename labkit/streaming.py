@@ -357,14 +357,14 @@ def stream(connection: Connection | Streams, messages: str | Sequence[Message], 
 
 def stream_sync(connection: Connection, messages: str | Sequence[Message], **options: Any) -> Iterator[Event]:
     """`stream` for plain scripts: a generator of the same events, which closes the stream when you leave the loop."""
-    request = _with_timeout(_request(connection, messages, options))
+    request = _request(connection, messages, options)
     reader = _Reader(connection, _silence(request))
     create = connection.client.chat.completions.with_streaming_response.create
     reader.start()
     try:
         with reader.watch(), ExitStack() as stack:
             while True:
-                sent = connection.dialect.translate(request)
+                sent = connection.dialect.translate(_with_timeout(request))
                 try:
                     response = stack.enter_context(create(**sent))
                     break

@@ -25,6 +25,7 @@ from tests.support.chat_app import (
     HEALTHY,
     QUICK,
     SLOW,
+    TARGET,
     USERS,
     App,
     copy,
@@ -295,7 +296,8 @@ def test_all_mistakes_are_said_at_once(tmp_path: Path, closed_port: int) -> None
     wrong = {"CHAT_ENV": "production", "CHAT_USER": "anna:hush-hush", "CHAT_RATE": "fast", "CHAT_LOG": "text"}
     wrong |= {"DATABASE_URL": "postgresql://me:hush-hush@db/chat"}
     environ = environment(tmp_path / "cache", f"http://127.0.0.1:{closed_port}/v1", **wrong)
-    command = [sys.executable, "-m", "chainlit", "run", str(code / "app.py"), "--headless", "-w"]
+    environ |= {"CHAINLIT_APP_ROOT": str(code)}
+    command = [sys.executable, "-m", "chainlit", "run", str(TARGET), "--headless", "-w"]
     begun = time.monotonic()
     done = subprocess.run(
         [*command, "--host", "0.0.0.0", "--port", str(free_port())],

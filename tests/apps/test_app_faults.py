@@ -14,6 +14,7 @@ import aiohttp
 import pytest
 
 from coursekit.chainlit_client import STOPPED_NOTE
+from coursekit.copies import ROOT
 from coursekit.ports import free_port
 from foundry_mock import Behaviour, Fault, MockEndpoint, Step, scripts
 from tests.support.chat_app import (
@@ -24,7 +25,6 @@ from tests.support.chat_app import (
     USERS,
     App,
     app,
-    copy,
     endpoint,
     environment,
     free,
@@ -547,9 +547,9 @@ async def status(app: App, path: str) -> int:
 
 def test_it_refuses_an_open_address_without_a_login(tmp_path: Path, closed_port: int) -> None:
     """Started as a student would, from another folder, which Chainlit would take for its own."""
-    code = copy(tmp_path / "chat")
+    target = ROOT / "apps" / "chat" / "app.py"
     environ = environment(tmp_path / "cache", f"http://127.0.0.1:{closed_port}/v1")
-    command = [sys.executable, "-m", "chainlit", "run", str(code / "app.py"), "--headless", "--port", str(free_port())]
+    command = [sys.executable, "-m", "chainlit", "run", str(target), "--headless", "--port", str(free_port())]
     done = subprocess.run(
         [*command, "--host", "0.0.0.0"],
         cwd=tmp_path,

@@ -881,7 +881,7 @@ def test_the_app_does_not_start_on_a_database_that_is_not_there(tmp_path: Path, 
         tmp_path, "http://127.0.0.1:1/v1", DATABASE_URL=f"postgresql://a:{SECRET}@127.0.0.1:{closed_port}/x"
     )
     code = faults.copy(tmp_path / "chat")
-    command = [sys.executable, "-m", "chainlit", "run", str(code / "app.py"), "--headless"]
+    command = [sys.executable, "-m", "chainlit", "run", str(faults.TARGET), "--headless"]
     environ |= {"CHAINLIT_APP_ROOT": str(code)}
     done = subprocess.run(command, env=environ, cwd=tmp_path, capture_output=True, text=True, timeout=250, check=False)
     assert done.returncode != 0

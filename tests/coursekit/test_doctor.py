@@ -12,14 +12,17 @@ import pytest
 
 from coursekit import doctor, ports
 from coursekit.cli import main
-from foundry_mock import Fault, MockEndpoint
+from foundry_mock import Behaviour, Fault, MockEndpoint
 from labkit import foundry
 from labkit.errors import FoundryError
+from tests.conftest import Reply
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     from coursekit.doctor import Check, Report
+    from tests.conftest import Loopback
 
 
 def by_name(report: Report) -> dict[str, Check]:
@@ -139,3 +142,35 @@ def test_a_port_that_is_held_is_told_with_its_holder(monkeypatch: pytest.MonkeyP
 def test_too_little_room_is_wrong(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(doctor, "DISK_GB", 1e9)
     assert next(check.ok for check in doctor.room(tmp_path / "not" / "there")) is False
+
+
+def test_an_endpoint_that_never_answers_gets_its_verdict(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each line is shown as soon as it is known, and the silence has an end."""
+    shown: list[str] = []
+    monkeypatch.setattr(doctor, "FIRST_TOKEN_SECONDS", 0.5)
+    with MockEndpoint(Behaviour(first_token=600)) as mock:
+        monkeypatch.setenv("BASE_URL", mock.base_url)
+        counted: list[int] = []
+
+        def show(check: doctor.Check) -> None:
+            shown.append(f"{check.name}: {check.ok}")
+            counted.append(mock.counters.started)
+
+        report = doctor.complete([], show)
+    assert shown == ["Endpoint: True", "First token: False"]
+    assert counted == [0, 1]
+    assert "fell silent" in report.checks[-1].detail
+
+
+def test_a_reasoning_model_is_not_called_broken(
+    loopback: Callable[..., Loopback], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its first sixteen tokens may all be reasoning."""
+    chunk = {"choices": [{"delta": {"reasoning_content": "The user says"}, "finish_reason": "length"}]}
+    body = f"data: {json.dumps(chunk)}\n\ndata: [DONE]\n\n".encode()
+    models, answer = Reply.models("m"), Reply(body, kind="text/event-stream")
+    server = loopback(lambda asked: models if asked.path.endswith("/models") else answer)
+    monkeypatch.setenv("BASE_URL", server.base_url)
+    report = doctor.complete([], doctor.show_nothing)
+    assert report.ok
+    assert "first reasoning after" in report.checks[-1].detail

@@ -6,6 +6,7 @@ import asyncio
 import json
 import ssl
 import subprocess
+import threading
 from contextlib import nullcontext
 from dataclasses import dataclass
 from itertools import pairwise
@@ -418,6 +419,21 @@ def test_with_a_model_the_list_is_a_warning_and_the_first_token_decides(listed: 
         assert "".join(event.text for event in stream_sync(lab, "Hi")) == "Hello"
     with pytest.raises(LabError):
         connect(base_url=server.base_url, say=lambda _: None)  # without a name there is nothing to ask for
+
+
+def test_a_slow_list_is_a_warning_too(loopback: Serve) -> None:
+    over = threading.Event()
+
+    def serve(asked: Asked) -> Reply:
+        if asked.path.endswith("/models"):
+            over.wait(60)
+        return Reply(text("Hello") + ENDED, kind=SSE)
+
+    lab, said = connected(loopback(serve).base_url, "m")
+    with lab:
+        assert "does not answer in time" in said
+        assert "".join(event.text for event in stream_sync(lab, "Hi")) == "Hello"
+    over.set()
 
 
 def test_a_key_that_is_refused_and_a_closed_port_are_errors(loopback: Serve, closed_port: int) -> None:

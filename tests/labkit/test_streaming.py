@@ -124,6 +124,9 @@ def test_comments_do_not_extend_the_timeout() -> None:
     """They come four times a second while the endpoint thinks; the transport's own time-out never fires."""
     with MockEndpoint(Behaviour(first_token=3)) as slow:
         answer, seen = run(slow, timeout=0.6)
+        with Connection(slow.base_url, slow.model, Source.MOCK, retries=0) as lab:
+            plain = stream_sync(lab, "Hi", timeout=0.6)
+            assert isinstance(next(plain), Failure)  # and not the answer, which comes after three seconds
     assert isinstance(seen[-1], Failure)
     assert answer.trace.ended is End.TIMED_OUT
 
