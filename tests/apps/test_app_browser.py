@@ -22,6 +22,7 @@ __all__ = ["app", "chromium", "endpoint", "mock", "questions"]
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(120)]
 QUICK = Behaviour(first_token=0.02, rate=400)
 SLOW = Behaviour(first_token=0.02, rate=20)
+AT_REST = "() => document.getAnimations().every((each) => each.playState === 'finished')"
 WIDE = "() => document.documentElement.scrollWidth - document.documentElement.clientWidth"
 
 
@@ -166,7 +167,7 @@ def test_axe_finds_nothing_serious(chromium: Browser, app: App, mock: MockEndpoi
         assert serious(page) == []
         page.locator("#chat-settings-open-modal").click()
         expect(page.get_by_text("Local only")).to_be_visible()
-        page.wait_for_timeout(400)  # what fades in has less contrast
+        page.wait_for_function(AT_REST)  # what fades in has less contrast
         picture(page, f"axe-settings-{color}")
         assert serious(page) == []
     with opened(chromium, app, color_scheme=color, viewport={"width": 390, "height": 844}) as page:

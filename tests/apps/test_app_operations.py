@@ -194,25 +194,16 @@ def test_variables_of_others_are_left_alone(name: str) -> None:
     Configuration.from_environment({name: "x"})
 
 
-ADDRESSES = {
-    ("CHAT_HOSTS", True): ["chat.example", "a,b.c:80", "10.0.0.5:8080", "[::1]", "[::1]:80", " A , b "],
-    ("CHAT_HOSTS", False): ["https://a", "a/b", "a b", "*.a", "a:b", "*", "-a"],
-    ("DATABASE_URL", True): [
-        "sqlite+aiosqlite:////srv/chat.db",
-        "postgresql+asyncpg://u:p@h/d",
-        "postgresql://u:p@h/d",
+@pytest.mark.parametrize(
+    ("told", "right"),
+    [
+        *((each, True) for each in ("chat.example", "a,b.c:80", "10.0.0.5:8080", "[::1]", "[::1]:80", " A , b ")),
+        *((each, False) for each in ("https://a", "a/b", "a b", "*.a", "a:b", "*", "-a")),
     ],
-    ("DATABASE_URL", False): [
-        *("sqlite:///chat.db", "postgres://u:p@h/d", "postgresql", "postgresql://"),
-        *("postgresql://u:p@h", "postgresql://u:p@h:54x/d"),
-    ],
-}
-
-
-@pytest.mark.parametrize(("name", "right", "told"), [(*key, each) for key, told in ADDRESSES.items() for each in told])
-def test_hosts_and_databases(name: str, right: bool, told: str) -> None:
-    _, mistakes, _ = configuration.examine({name: told}, "127.0.0.1")
-    assert [each.variable for each in mistakes] == ([] if right else [name])
+)
+def test_hosts(told: str, right: bool) -> None:
+    _, mistakes, _ = configuration.examine({"CHAT_HOSTS": told}, "127.0.0.1")
+    assert [each.variable for each in mistakes] == ([] if right else ["CHAT_HOSTS"])
 
 
 @pytest.mark.parametrize(

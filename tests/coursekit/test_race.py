@@ -61,19 +61,6 @@ def test_the_page_s_own_file() -> None:
 
 
 @pytest.mark.parametrize(
-    ("adapter", "software", "where"),
-    [
-        ("nvidia ampere", False, "Chrome 141, adapter: nvidia ampere"),
-        ("llvmpipe", True, "Chrome 141, adapter: llvmpipe (software)"),
-        ("", False, "Chrome 141, adapter: none"),
-    ],
-)
-def test_where_it_was(adapter: str, software: bool, where: str) -> None:
-    machine = {"adapter": adapter, "software": software, "userAgent": CHROME}
-    assert Race.read({"machine": machine, "runs": []}) == Race(where, ())
-
-
-@pytest.mark.parametrize(
     "spoil",
     [
         lambda told: told.clear(),
@@ -115,10 +102,17 @@ AGENTS = {
 }
 
 
-@pytest.mark.parametrize(("agent", "name"), AGENTS.items(), ids=AGENTS.values())
-def test_the_name_of_a_browser(agent: str, name: str) -> None:
-    machine = {"adapter": "", "software": False, "userAgent": agent}
-    assert Race.read({"machine": machine, "runs": []}).where == f"{name}, adapter: none"
+@pytest.mark.parametrize(
+    ("adapter", "software", "agent", "where"),
+    [
+        ("nvidia ampere", False, CHROME, "Chrome 141, adapter: nvidia ampere"),
+        ("llvmpipe", True, CHROME, "Chrome 141, adapter: llvmpipe (software)"),
+        *(("", False, agent, f"{name}, adapter: none") for agent, name in AGENTS.items()),
+    ],
+)
+def test_where_it_was(adapter: str, software: bool, agent: str, where: str) -> None:
+    machine = {"adapter": adapter, "software": software, "userAgent": agent}
+    assert Race.read({"machine": machine, "runs": []}) == Race(where, ())
 
 
 def test_the_samples_are_read_as_what_they_show() -> None:
