@@ -129,7 +129,7 @@ class ChatResponse:
                 raise problem
         except Refusal as refusal:
             self._count("refused")
-            await JSONResponse(refusal.body, refusal.status, refusal.headers)(scope, receive, send)
+            await JSONResponse(refusal.body(), refusal.status, refusal.headers)(scope, receive, send)
             return
         # A client that leaves ends its stream; a whole answer is generated to its end all the same, as in 2.2.1.
         self._ends_with_client = request.stream or step.fault in (Fault.HANG_FIRST, Fault.HANG_MIDDLE)
@@ -184,7 +184,7 @@ class ChatResponse:
         await send({"type": "http.response.start", "status": 200, "headers": wire.STREAM_HEADERS})
         if isinstance(found, Refusal):
             self._count("refused")
-            await self._write(send, wire.event(found.event))
+            await self._write(send, wire.event(found.body(stream=True)))
         else:
             self._last_sent = time.monotonic()
             alive = asyncio.create_task(self._keep_alive(send))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import math
 import os
+from functools import partial
 from typing import TYPE_CHECKING
 
 from starlette.applications import Starlette
@@ -20,7 +21,7 @@ from foundry_mock.wire import Refusal
 if TYPE_CHECKING:
     from starlette.requests import Request
 
-DIMENSIONS = 576
+_DIMENSIONS = 576
 
 
 class MockEndpoint:
@@ -79,7 +80,7 @@ class _Handlers:
         # The runtime does not decode a path, so a colon that is sent as %3A is not found.
         name = request.scope["raw_path"].decode().rpartition("/")[2]
         if name != self.state.behaviour.model:
-            return _refuse(wire.unknown_model(name))
+            raise wire.unknown_model(name)
         return JSONResponse(wire.model(name))
 
     async def status(self, request: Request) -> Response:
@@ -89,16 +90,10 @@ class _Handlers:
     async def loaded(self, _: Request) -> Response:
         return JSONResponse([self.state.behaviour.model] if self.state.loaded else [])
 
-    async def load(self, request: Request) -> Response:
-        return self._set_loaded(request, loaded=True)
-
-    async def unload(self, request: Request) -> Response:
-        return self._set_loaded(request, loaded=False)
-
-    def _set_loaded(self, request: Request, *, loaded: bool) -> Response:
+    async def set_loaded(self, request: Request, *, loaded: bool) -> Response:
         alias = request.path_params["alias"]
         if alias != self.state.behaviour.alias:
-            return _refuse(wire.unknown_model(alias))
+            raise wire.unknown_model(alias)
         before, self.state.loaded = self.state.loaded, loaded
         changed, unchanged = ("loaded", "already_loaded") if loaded else ("unloaded", "not_loaded")
         return JSONResponse({"status": unchanged if before == loaded else changed})
@@ -107,10 +102,17 @@ class _Handlers:
         return ChatResponse(self.state, self.slots, await request.body())
 
     async def embeddings(self, request: Request) -> Response:
-        try:
-            return JSONResponse(_embeddings(self.state, requests.embeddings(await request.body())))
-        except Refusal as refusal:
-            return _refuse(refusal)
+        model, texts = requests.embeddings(await request.body())
+        behaviour = self.state.behaviour
+        if model != behaviour.model:
+            raise Refusal(404, f"Model not found: {model}")
+        if not self.state.loaded:
+            raise Refusal(400, f"Model not loaded: {model}")
+        longest = max(len(scripts.pieces(text)) for text in texts)
+        if longest > behaviour.context:
+            reason = f"max_length ({longest}) cannot be greater than model context_length ({behaviour.context})"
+            raise Refusal(500, reason, late=True)
+        return JSONResponse(wire.embeddings(model, [_vector(text) for text in texts]))
 
     async def settings(self, _: Request) -> Response:
         return JSONResponse(self.state.as_json())
@@ -119,13 +121,16 @@ class _Handlers:
         try:
             self.state.change(await request.json())
         except (ValueError, TypeError) as error:
-            return _refuse(Refusal(400, str(error)))
+            raise Refusal(400, str(error)) from error
         self.slots.give()
         return JSONResponse(self.state.as_json())
 
     async def not_found(self, request: Request, _: Exception) -> Response:
-        text = wire.no_route(request.method, request.url.path)
-        return Response(text, 404, {"Connection": "close"})
+        return Response(wire.no_route(request.method, request.url.path), 404, {"Connection": "close"})
+
+    async def refused(self, _: Request, error: Exception) -> Response:
+        assert isinstance(error, Refusal)
+        return JSONResponse(error.body(), error.status, error.headers)
 
 
 def application(state: State) -> Starlette:
@@ -138,37 +143,22 @@ def application(state: State) -> Starlette:
         Route("/v1/embeddings", handlers.embeddings, methods=["POST"]),
         Route("/status", handlers.status),
         Route("/models/loaded", handlers.loaded),
-        Route("/models/load/{alias}", handlers.load),
-        Route("/models/unload/{alias}", handlers.unload),
+        Route("/models/load/{alias}", partial(handlers.set_loaded, loaded=True)),
+        Route("/models/unload/{alias}", partial(handlers.set_loaded, loaded=False)),
         Route("/mock", handlers.settings),
         Route("/mock", handlers.change_settings, methods=["PUT"]),
     ]
     for route in routes:
         route.methods = (route.methods or set()) - {"HEAD"}  # Starlette adds it to each GET; the runtime has none
-    return Starlette(routes=routes, exception_handlers={404: handlers.not_found, 405: handlers.not_found})
-
-
-def _refuse(refusal: Refusal) -> Response:
-    return JSONResponse(refusal.body, refusal.status, refusal.headers)
-
-
-def _embeddings(state: State, request: requests.EmbeddingsRequest) -> dict[str, object]:
-    behaviour = state.behaviour
-    if request.model != behaviour.model:
-        raise Refusal(404, f"Model not found: {request.model}")
-    if not state.loaded:
-        raise Refusal(400, f"Model not loaded: {request.model}")
-    longest = max(len(scripts.pieces(text)) for text in request.texts)
-    if longest > behaviour.context:
-        reason = f"max_length ({longest}) cannot be greater than model context_length ({behaviour.context})"
-        raise Refusal(500, reason, late=True)
-    return wire.embeddings(request.model, [_vector(text) for text in request.texts])
+    app = Starlette(routes=routes, exception_handlers=dict.fromkeys((404, 405), handlers.not_found))
+    app.add_exception_handler(Refusal, handlers.refused)
+    return app
 
 
 def _vector(text: str) -> list[float]:
     """A unit vector from the text's words: the same words give the same vector, shared words a near one."""
-    row = [0.0] * DIMENSIONS
+    row = [0.0] * _DIMENSIONS
     for word in text.lower().split() or [""]:
-        row[int.from_bytes(hashlib.sha256(word.encode()).digest()[:4]) % DIMENSIONS] += 1.0
+        row[int.from_bytes(hashlib.sha256(word.encode()).digest()[:4]) % _DIMENSIONS] += 1.0
     norm = math.sqrt(sum(value * value for value in row))
     return [value / norm for value in row]

@@ -40,14 +40,6 @@ class ChatRequest:
     problem: Refusal | None
 
 
-@dataclass(frozen=True)
-class EmbeddingsRequest:
-    """The texts to embed."""
-
-    model: str
-    texts: tuple[str, ...]
-
-
 def chat(body: bytes) -> ChatRequest:
     """Parse a chat request. Raises Refusal for errors that the runtime reports before it looks for the model."""
     wrong = "Invalid request"
@@ -78,8 +70,8 @@ def chat(body: bytes) -> ChatRequest:
     )
 
 
-def embeddings(body: bytes) -> EmbeddingsRequest:
-    """Parse a request for embeddings. Raises Refusal."""
+def embeddings(body: bytes) -> tuple[str, list[str]]:
+    """The model and the texts of a request for embeddings. Raises Refusal."""
     wrong = "Invalid JSON"
     data = _read(body)
     model = _take(data, "model", str, wrong)
@@ -89,7 +81,7 @@ def embeddings(body: bytes) -> EmbeddingsRequest:
         raise Refusal(400, f"{wrong}: type must be string")
     if not texts:
         raise Refusal(400, '"input" must not be empty')
-    return EmbeddingsRequest(model, tuple(texts))
+    return model, texts
 
 
 def _read(body: bytes) -> Any:

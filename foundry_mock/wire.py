@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
-CREATED = 1_767_225_600
+_CREATED = 1_767_225_600
 # The runtime sends this comment after each quarter of a second without a token.
 KEEP_ALIVE = b": keep-alive\n\n"
 SILENCE = 0.25
@@ -29,19 +29,11 @@ class Refusal(Exception):  # noqa: N818 - it is an answer, not a failure of this
         self.late = late
         self.headers = headers or {}
 
-    @property
-    def body(self) -> dict[str, Any]:
-        """The error as an answer of its own."""
-        return self._error((_LATE_PREFIX[self.status] if self.late else "") + self.message)
-
-    @property
-    def event(self) -> dict[str, Any]:
-        """The error as an event of a stream."""
-        return self._error(self.message)
-
-    def _error(self, message: str) -> dict[str, Any]:
+    def body(self, *, stream: bool = False) -> dict[str, Any]:
+        """The error as an answer of its own, or as an event of a stream."""
         kind = "server_error" if self.status >= 500 else "invalid_request_error"
-        return {"error": {"code": None, "message": message, "param": None, "type": kind}}
+        prefix = _LATE_PREFIX[self.status] if self.late and not stream else ""
+        return {"error": {"code": None, "message": prefix + self.message, "param": None, "type": kind}}
 
 
 def unknown_model(name: str) -> Refusal:
@@ -51,15 +43,13 @@ def unknown_model(name: str) -> Refusal:
 
 def no_route(method: str, path: str) -> str:
     """The text of the 404 for an unknown address or method."""
-    text = (
-        f"server=mock\ncode=404\ndescription=Not Found\nmessage=No mapping for HTTP-method: '{method}', URL: '{path}'"
-    )
-    return text + "\n"
+    why = f"No mapping for HTTP-method: '{method}', URL: '{path}'"
+    return f"server=mock\ncode=404\ndescription=Not Found\nmessage={why}\n"
 
 
 def model(name: str) -> dict[str, Any]:
     """One entry of `/v1/models`."""
-    return {"created": CREATED, "id": name, "object": "model", "owned_by": "local"}
+    return {"created": _CREATED, "id": name, "object": "model", "owned_by": "local"}
 
 
 def usage(prompt: int, completion: int) -> dict[str, Any]:
@@ -92,14 +82,8 @@ def usage_chunk(answer_id: str, name: str, counted: dict[str, Any]) -> dict[str,
 
 
 def _envelope(answer_id: str, name: str, kind: str, choices: list[dict[str, Any]]) -> dict[str, Any]:
-    return {
-        "choices": choices,
-        "created": CREATED,
-        "id": answer_id,
-        "model": name,
-        "object": kind,
-        "system_fingerprint": None,
-    }
+    named = {"choices": choices, "created": _CREATED, "id": answer_id, "model": name, "object": kind}
+    return named | {"system_fingerprint": None}
 
 
 def embeddings(name: str, vectors: list[list[float]]) -> dict[str, Any]:
