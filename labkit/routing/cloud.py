@@ -1,4 +1,4 @@
-"""The other half of a router: a cloud endpoint, what it costs, and whether it is real."""
+"""The cloud of a router: its endpoint, its price, and whether it is simulated."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class Price:
     answer: float
 
     def of(self, trace: Trace) -> float:
-        """Dollars for one answer, by the endpoint's count of tokens with its reasoning; chunks where it gave none."""
+        """Dollars for one answer, reasoning included: by the endpoint's count of tokens, or else by the chunks."""
         answered = trace.completion_tokens
         if answered is None:
             answered = len(trace.chunks) + len(trace.reasoning)
@@ -32,14 +32,14 @@ class Price:
 
 
 def _nothing() -> None:
-    """Nothing serves a real cloud here, so nothing is to be stopped."""
+    """There is nothing to stop for a real cloud."""
 
 
 @dataclass(frozen=True)
 class Cloud:
     """A connection to a cloud, its price (None: not known), and whether it is simulated. Close it after use.
 
-    `stop` ends what serves a simulated one.
+    `stop` ends the server of a simulated one.
     """
 
     connection: Connection
@@ -49,7 +49,7 @@ class Cloud:
 
     @property
     def name(self) -> str:
-        """`cloud`, or `simulated cloud`: what every table, plot and decision says."""
+        """`cloud` or `simulated cloud`, as tables, plots and decisions show it."""
         return "simulated cloud" if self.simulated else "cloud"
 
     def close(self) -> None:
@@ -67,8 +67,8 @@ class Cloud:
 def cloud(price: Price | None = None, *, say: Callable[[str], None] = print) -> Cloud:
     """The cloud of CLOUD_BASE_URL, CLOUD_API_KEY and CLOUD_MODEL (Azure OpenAI or any compatible endpoint).
 
-    Nothing is asked of the endpoint yet. Raises SettingsError where they are not set, or only in part, or would
-    send the key and the messages over a network unencrypted.
+    No request is sent yet. Raises SettingsError if the variables are not set, or only some of them, or if they would
+    send the key and the messages unencrypted over a network.
     """
     connection = chosen(Settings.from_environment())
     if connection is None:
@@ -78,7 +78,7 @@ def cloud(price: Price | None = None, *, say: Callable[[str], None] = print) -> 
 
 
 def chosen(settings: Settings) -> Connection | None:
-    """The connection of CLOUD_*; None where none of them is set. Raises SettingsError as `cloud` does."""
+    """The connection of CLOUD_*; None if none of them is set. Raises SettingsError as `cloud` does."""
     if settings.cloud_base_url is None:
         half = {"CLOUD_MODEL": settings.cloud_model, "CLOUD_API_KEY": settings.cloud_api_key != "not-needed"}
         if names := [name for name, value in half.items() if value]:

@@ -1,7 +1,7 @@
-"""What a scorer is worth: quality against cost, how much of the gap it recovers, and how sure that is.
+"""How good a scorer is: quality against cost, how much of the gap it recovers, and how sure that is.
 
-Source of APGR and CPT: Ong and others, RouteLLM (2024), section 4. Plain sequences go in, so that anybody's table of
-outcomes can be judged.
+Source of APGR and CPT: Ong and others, RouteLLM (2024), section 4. The functions take plain sequences, so that
+you can judge any table of outcomes.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ class Interval:
 
 
 def wilson(successes: int, n: int) -> tuple[float, float]:
-    """The 95 % interval of a share, which stays within 0 and 1. Source: E. B. Wilson, JASA 22 (1927)."""
+    """The 95 % interval of a share, always within 0 and 1. Source: E. B. Wilson, JASA 22 (1927)."""
     z = 1.959964
     share, spread = successes / n, z * math.sqrt(successes * (n - successes) / n**3 + z * z / (4 * n * n))
     middle, scale = share + z * z / (2 * n), 1 + z * z / n
@@ -65,7 +65,7 @@ class Curve:
 
     @property
     def apgr(self) -> float:
-        """The mean of PGR over all shares of calls, by trapezoids: 0.5 is what chance gives."""
+        """The mean of PGR over all shares of calls, by trapezoids. Chance gives 0.5."""
         return float(np.trapezoid(self.recovered, self.share))
 
     def cpt(self, part: float) -> float:
@@ -101,11 +101,11 @@ def evaluate(
     resamples: int = RESAMPLES,
     seed: int = 0,
 ) -> Evaluation:
-    """Judge a scorer by recorded outcomes, one of each for each prompt, in the same order.
+    """Judge a scorer by recorded outcomes: for each prompt one local and one cloud outcome, in the same order.
 
-    `cost` is what a cloud answer costs and `local_cost` what a local one does: dollars, or seconds. Intervals come
-    from a bootstrap over the prompts. Raises RoutingError where lengths differ, a score is no number, or the cloud is
-    not better than the local model, so that there is no gap to recover.
+    `cost` is the cost of a cloud answer and `local_cost` that of a local one, in dollars or seconds. Intervals come
+    from a bootstrap over the prompts. Raises RoutingError if lengths differ, if a score is not a number, or if the
+    cloud is not better than the local model, so that there is no gap to recover.
     """
     scores = np.array([scorer.score([{"role": "user", "content": prompt}]) for prompt in prompts], dtype=float)
     local, cloud = np.array(local_correct, dtype=float), np.array(cloud_correct, dtype=float)
@@ -156,9 +156,9 @@ def trace_curve(scores: Floats, local: Floats, cloud: Floats, cost: Floats, loca
 def oracle(
     local_correct: Sequence[bool], cloud_correct: Sequence[bool], cost: Sequence[float] | None = None
 ) -> list[float]:
-    """The scores of somebody who knows the outcomes: 1 where only the cloud is right, 0 where only the local is.
+    """The scores of a scorer that knows the outcomes: 1 if only the cloud is right, 0 if only the local model is.
 
-    With `cost`, what the cloud costs more than the local model, the cheapest gains come first.
+    With `cost`, the extra cost of the cloud, the cheapest gains come first.
     """
     gains = [cloud - local for local, cloud in zip(local_correct, cloud_correct, strict=True)]
     prices = [0.0] * len(gains) if cost is None else cost
@@ -167,7 +167,7 @@ def oracle(
 
 
 def calibrate(scores: Sequence[float], share: float) -> float:
-    """The threshold that sends at most this share of these scores to the cloud; above all of them for a share of 0."""
+    """The threshold that sends at most this share of the scores to the cloud; for a share of 0 it is above them all."""
     if not scores:
         raise RoutingError("There are no scores to set a threshold by", fix="give the scores of some prompts")
     if not 0 <= share <= 1:
@@ -180,7 +180,7 @@ def calibrate(scores: Sequence[float], share: float) -> float:
 
 @dataclass(frozen=True)
 class Split:
-    """Numbers of the prompts to learn from, to set the threshold with, and to judge by; and what is judged by."""
+    """The numbers of the prompts to learn from, to set the threshold with, and to test on, and the tested domains."""
 
     train: tuple[int, ...]
     calibrate: tuple[int, ...]
@@ -191,7 +191,7 @@ class Split:
 def by_domain(domains: Sequence[str], held_out: int = 2) -> list[Split]:
     """One split for each domain: it and the next ones are held out for the test, the one after them sets the threshold.
 
-    What is judged is of a kind that was never seen, as the questions of tomorrow are.
+    So the test has questions of a kind that the scorer has never seen, as in real use.
     """
     names = sorted(set(domains))
     if len(names) < held_out + 2:
@@ -208,7 +208,7 @@ def by_domain(domains: Sequence[str], held_out: int = 2) -> list[Split]:
 
 
 def shuffled(n: int, seed: int = 0, *, train: float = 0.6, calibrate: float = 0.1) -> Split:
-    """A split by chance, where the test has what was learnt from, too: how flattering that is can be seen beside."""
+    """A random split: the test has the same domains as the training, so its results are too good."""
     order = [int(index) for index in np.random.default_rng(seed).permutation(n)]
     first, second = round(n * train), round(n * (train + calibrate))
     return Split(tuple(order[:first]), tuple(order[first:second]), tuple(order[second:]))

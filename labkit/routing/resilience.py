@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class RetryAdvice:
-    """Whether the same request may succeed there soon, whether it counts against the endpoint, and the wait it asks."""
+    """Whether the same request may soon succeed there, whether it counts against the endpoint, and seconds to wait."""
 
     again: bool
     counts: bool
@@ -40,9 +40,9 @@ class RetryAdvice:
 def advise(error: LabError, ended: End) -> RetryAdvice:
     """What one failed attempt means.
 
-    Too many requests (429), a fault inside (5xx) and a broken connection may pass; a time-out has cost long enough
-    already; a wrong key or model stays wrong, and a used-up quota used up; a request that is refused for itself does
-    not count.
+    Too many requests (429), an error of the server (5xx) and a broken connection may pass. A timeout has already
+    cost enough time. A wrong key or model stays wrong, and a used-up quota stays used up. A request that is refused
+    for its own content does not count against the endpoint.
     """
     cause = error.__cause__
     if ended is End.TIMED_OUT:
@@ -63,7 +63,7 @@ def advise(error: LabError, ended: End) -> RetryAdvice:
 
 
 def retry_after(value: str | None, now: datetime | None = None) -> float:
-    """Seconds in a Retry-After header: a number or an HTTP date (RFC 9110, section 10.2.3); 0 where it is neither."""
+    """Seconds in a Retry-After header: a number or an HTTP date (RFC 9110, section 10.2.3); 0 if it is neither."""
     with contextlib.suppress(ValueError):  # then it may be a date
         seconds = float(value or 0)
         return max(0.0, seconds) if math.isfinite(seconds) else 0.0
@@ -71,15 +71,15 @@ def retry_after(value: str | None, now: datetime | None = None) -> float:
         until = email.utils.parsedate_to_datetime(value or "")
     except ValueError:
         return 0.0
-    # The oldest form of an HTTP date names no zone: it is always UTC.
+    # The oldest form of an HTTP date has no time zone: it is always UTC.
     until = until if until.tzinfo else until.replace(tzinfo=UTC)
     return max(0.0, (until - (now or datetime.now(UTC))).total_seconds())
 
 
 @dataclass(frozen=True)
 class Retries:
-    """At most `attempts` for one endpoint. Waits grow from `base` seconds and are drawn (full jitter), so that many
-    clients do not come back at the same moment; who asks for more than `longest` seconds is not waited for.
+    """At most `attempts` for one endpoint. Waits grow from `base` seconds and are random (full jitter), so that
+    many clients do not come back at the same moment. A wait of more than `longest` seconds is not waited for.
 
     Source of full jitter: M. Brooker, Exponential Backoff and Jitter, AWS Architecture Blog (2015).
     """
@@ -133,7 +133,7 @@ class Breaker:
 
     @property
     def ready(self) -> bool:
-        """Whether `admit` would let a request through now; asking changes nothing."""
+        """Whether `admit` would let a request through now. Reading this changes nothing."""
         if self.state is State.OPEN:
             return self.clock() >= self._until
         return not (self.state is State.HALF_OPEN and self._probe)
@@ -154,7 +154,7 @@ class Breaker:
         if permit is self._probe:
             self._probe = None
         if permit.changes != self._changes:
-            # The request began before the last change: its result is old news, but for a wait that was asked for.
+            # The request began before the last change: its result is too old. A wait that was asked for counts.
             if self.state is State.OPEN and wait:
                 self._until = max(self._until, self.clock() + wait)
             return
@@ -171,7 +171,6 @@ class Breaker:
     def _become(self, state: State) -> None:
         self.state = state
         self._changes += 1
-        self._failed = 0
         self.history.append((self.clock(), state))
 
 

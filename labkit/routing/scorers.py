@@ -1,7 +1,7 @@
-"""Scorers: one method, from a conversation to how hard it is for the local model, 0 (easy) to 1 (hard).
+"""Scorers have one method: how hard a conversation is for the local model, from 0 (easy) to 1 (hard).
 
-A ladder, each rung beside the next: chance, the seed course's two rules, words, and two that learn. The threshold
-stands apart from them. `Cascade` is of another kind: it looks at the local answer instead of the question.
+From the simplest to the best: chance, two common rules, words, and two scorers that learn. The threshold belongs to
+the router. `Cascade` is of another kind: it looks at the local answer instead of the question.
 """
 
 from __future__ import annotations
@@ -27,12 +27,12 @@ if TYPE_CHECKING:
     from labkit.connection import Connection
 
 Conversation = Sequence[Mapping[str, Any]]
-# The seed course's threshold: from this many words on it asks the cloud.
+# A common threshold: a question with this many words or more goes to the cloud.
 SEED_WORDS = 100
 
 
 class Scorer(Protocol):
-    """Anything with this one method can route."""
+    """Any object with this method can be the scorer of a router."""
 
     def score(self, messages: Conversation) -> float:
         """How hard the last question is for the local model, from 0 to 1. Must not change the messages."""
@@ -43,18 +43,18 @@ def question(messages: Conversation) -> str:
     asked = next((message for message in reversed(messages) if message.get("role") == "user"), {})
     content = asked.get("content")
     parts = content if isinstance(content, list | tuple) else [content]
-    # A part's type is no word of the question.
+    # The type of a part is not a word of the question.
     return "\n".join(text for part in parts for text in texts(part.get("text") if isinstance(part, Mapping) else part))
 
 
 def words(text: str) -> list[str]:
-    """The whole words of a text in lower case: `show` is one and does not hold `how`."""
+    """The whole words of a text in lower case: in `show` there is no word `how`."""
     return re.findall(r"[^\W_]+(?:'[^\W_]+)?", text.casefold())
 
 
 @dataclass(frozen=True)
 class Random:
-    """Chance: every rung must beat this one. The same text has the same score."""
+    """Chance, which every other scorer must beat. The same text has the same score."""
 
     seed: int = 0
 
@@ -66,18 +66,18 @@ class Random:
 
 @dataclass(frozen=True)
 class WordCount:
-    """The seed's first rule: long is hard. `half` words score 0.5, so that its threshold of 100 words is 0.5."""
+    """A common rule: a long question is hard. A question of `half` words scores 0.5."""
 
     half: int = SEED_WORDS
 
     def score(self, messages: Conversation) -> float:
-        """Words over words and `half`."""
+        """The number of words, divided by the sum of that number and `half`."""
         count = len(question(messages).split())
         return count / (count + self.half)
 
 
 class Topic(StrEnum):
-    """What a question is about, as far as its words tell."""
+    """What a question is about, judged by its words."""
 
     CODE = "code"
     REASONING = "reasoning"
@@ -86,7 +86,7 @@ class Topic(StrEnum):
     RESEARCH = "research"
 
 
-# Whole words and phrases, English and Swedish. A word with an everyday meaning, as `class`, is left out.
+# Whole words and phrases, English and Swedish. Words with an everyday meaning, such as `class`, are left out.
 PHRASES: Mapping[Topic, tuple[str, ...]] = {
     Topic.CODE: ("code", "python", "javascript", "function", "regex", "sql", "debug", "algorithm", "compile", "koda"),
     Topic.REASONING: ("why", "prove", "explain", "reason", "step by step", "how many", "calculate", "varför", "bevisa"),
@@ -97,7 +97,7 @@ PHRASES: Mapping[Topic, tuple[str, ...]] = {
 
 
 def topics(text: str) -> frozenset[Topic]:
-    """The topics whose words stand in a text, as whole words."""
+    """The topics whose words or phrases are in a text, as whole words."""
     line = f" {' '.join(words(text))} "
     return frozenset(topic for topic, phrases in PHRASES.items() if any(f" {phrase} " in line for phrase in phrases))
 
@@ -111,7 +111,7 @@ class Keywords:
         return 1 - 0.5 ** len(topics(question(messages)))
 
 
-# The seed's table, and what it does with every other task: the cloud.
+# A common table of tasks: every task that is not in it goes to the cloud.
 SEED_TASKS: Mapping[str, float] = {
     "code_generation": 0.0,
     "creative_writing": 1.0,
@@ -127,26 +127,26 @@ _TASK_OF = {
 
 
 def guess_task(messages: Conversation) -> str:
-    """The seed wants its caller to name the task; where nobody does, its words must tell. Empty where they do not."""
+    """The task, guessed from the words of the question; empty if they do not tell."""
     found = topics(question(messages))
     return next((task for topic, task in _TASK_OF.items() if topic in found), "")
 
 
 @dataclass(frozen=True)
 class TaskTable:
-    """The seed's second rule: a table from the task to a place. `task_of` names the task of a conversation."""
+    """A common rule: a table of scores by task. `task_of` names the task of a conversation."""
 
     table: Mapping[str, float] = field(default_factory=lambda: SEED_TASKS)
     task_of: Callable[[Conversation], str] = guess_task
 
     def score(self, messages: Conversation) -> float:
-        """What the table has for the task, 1 for a task that it does not have."""
+        """The score of the task in the table, or 1 if the task is not in it."""
         return self.table.get(self.task_of(messages), 1.0)
 
 
 @dataclass(frozen=True)
 class Recorded:
-    """Scores that were made before, by question: an oracle, or a cascade's, which needs the answers."""
+    """Scores that were made before, by question: those of an oracle, or of a cascade, which needs the answers."""
 
     scores: Mapping[str, float]
 
@@ -159,7 +159,7 @@ class Recorded:
 
 
 class Tfidf:
-    """TF-IDF over words and pairs of words, and a logistic regression: how much this looks like what went wrong.
+    """TF-IDF over words and pairs of words, and a logistic regression: how much a question looks like failed ones.
 
     `fit` learns from questions and whether each was hard, that is, answered wrongly by the local model.
     """
@@ -172,7 +172,7 @@ class Tfidf:
         self._bias = 0.0
 
     def fit(self, questions: Sequence[str], hard: Sequence[bool]) -> Tfidf:
-        """Learn; returns itself. Raises RoutingError where all are hard, or none is."""
+        """Learn from the questions; returns itself. Raises RoutingError if all of them are hard, or none."""
         weights, self._bias = _regress(self._vectorizer.fit_transform(questions), hard)
         self._weights = weights
         return self
@@ -182,11 +182,11 @@ class Tfidf:
         if self._weights is None:
             raise RoutingError("This scorer has not been trained yet", fix="call fit(questions, hard) first")
         row = self._vectorizer.transform([question(messages)])
-        # By hand: predict_proba checks its input anew for each question, which takes longer than the sum.
+        # Computed here: predict_proba checks its input for each question, which takes longer than the sum.
         return _sigmoid(float(row.data @ self._weights[row.indices]) + self._bias)
 
     def weights(self) -> list[tuple[str, float]]:
-        """What it has learnt: each word or pair with its weight, from hardest to easiest. Empty before `fit`."""
+        """Each word or pair of words with its learnt weight, from hardest to easiest. Empty before `fit`."""
         if self._weights is None:
             return []
         words = self._vectorizer.get_feature_names_out()
@@ -196,8 +196,9 @@ class Tfidf:
 class Embeddings:
     """The local runtime's own embeddings of a question, and a logistic regression on them.
 
-    A score takes one request to `/v1/embeddings`. The embedded model was not made for this: its vectors are crude.
-    `known` has vectors that were made before, by question; `fit` adds its own, so that scorers can share them.
+    A score takes one request to `/v1/embeddings`. The model of this course was not made for
+    embeddings, so its vectors are crude. `known` has vectors that were made before, by question; `fit` adds its own,
+    so that scorers can share them.
     """
 
     def __init__(self, connection: Connection, known: dict[str, NDArray[np.float64]] | None = None) -> None:
@@ -207,7 +208,7 @@ class Embeddings:
         self._bias = 0.0
 
     def fit(self, questions: Sequence[str], hard: Sequence[bool]) -> Embeddings:
-        """Learn; returns itself. Raises RoutingError where all are hard, or none is."""
+        """Learn from the questions; returns itself. Raises RoutingError if all of them are hard, or none."""
         import numpy as np
 
         new = [text for text in dict.fromkeys(questions) if text not in self.known]
@@ -226,7 +227,7 @@ class Embeddings:
         return _sigmoid(float(row @ self._weights) + self._bias)
 
     def available(self) -> bool:
-        """Whether the endpoint has embeddings; llama.cpp's server has none unless it was started with them."""
+        """Whether the endpoint has embeddings; the server of llama.cpp has none unless it was started with them."""
         try:
             self._embed(["A question"])
         except LabError:
@@ -234,7 +235,7 @@ class Embeddings:
         return True
 
     def _embed(self, questions: Sequence[str]) -> list[NDArray[np.float64]]:
-        """One vector of length 1 for each question. Raises what `explain` makes of the client's errors."""
+        """One vector of length 1 for each question. Raises the errors of `explain`."""
         import numpy as np
         import openai
 
@@ -270,13 +271,13 @@ def _sigmoid(value: float) -> float:
 
 
 class Cascade:
-    """Doubt in a local answer, from 0 (none) to 1: for routers that answer locally and escalate what fails a check.
+    """Doubt in a local answer, from 0 (none) to 1, for a router that asks the local model first and then perhaps the cloud.
 
-    It knows nothing of the truth, only the signs of a small model in trouble.
+    It cannot tell whether an answer is true. It only knows signs of a small model in trouble.
     """
 
     def doubt(self, messages: Conversation, answer: str) -> float:
-        """1 where it is empty, refuses, or is no JSON that was asked for; else the share of it that repeats."""
+        """1 if the answer is empty, refuses, or is not the JSON that was asked for; else the share that repeats."""
         asked, said = question(messages), words(answer)
         if not said or _REFUSAL.search(answer):
             return 1.0
