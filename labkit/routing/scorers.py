@@ -271,7 +271,7 @@ def _sigmoid(value: float) -> float:
 
 
 class Cascade:
-    """Doubt in a local answer, from 0 (none) to 1, for a router that asks the local model first and then perhaps the cloud.
+    """Doubt in a local answer, from 0 (none) to 1, for a router that asks the local model before the cloud.
 
     It cannot tell whether an answer is true. It only knows signs of a small model in trouble.
     """

@@ -95,6 +95,7 @@ def refusal(status: int, **headers: str) -> Reply:
         *[(refusal(status), OWN_FAULT) for status in (400, 422)],
         *[(refusal(status), GIVE_UP) for status in (401, 403, 404)],
         *[(refusal(status), AGAIN) for status in (429, 500, 503)],
+        (Reply(b'{"error": {"code": "insufficient_quota", "message": "no"}}', 429), GIVE_UP),
         # A status 200 was sent before these: an error that is not about the request itself may pass.
         (Reply(b'data: {"error": {"message": "out of memory"}}\n\n', kind="text/event-stream"), AGAIN),
         (Reply(b"data: <html>\n\n", kind="text/event-stream"), AGAIN),
