@@ -219,16 +219,14 @@ def test_dead_base_url_is_an_error(
     assert other.asked == []
 
 
-def test_client_asks_loopback_without_a_proxy(
-    loopback: Serve, closed_port: int, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_loopback_is_asked_without_a_proxy(loopback: Serve, closed_port: int, monkeypatch: pytest.MonkeyPatch) -> None:
     """The proxy of a company cannot reach this machine's own endpoint."""
     server = loopback(Reply.models("a"))
+    for name in ("NO_PROXY", "no_proxy"):
+        monkeypatch.delenv(name, raising=False)
+    for name in ("HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy"):
+        monkeypatch.setenv(name, f"http://127.0.0.1:{closed_port}")
     with connect(base_url=server.base_url) as lab:
-        for name in ("NO_PROXY", "no_proxy"):
-            monkeypatch.delenv(name, raising=False)
-        for name in ("HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy"):
-            monkeypatch.setenv(name, f"http://127.0.0.1:{closed_port}")
         assert [model.id for model in lab.client.models.list()] == ["a"]
 
 
@@ -303,28 +301,23 @@ def test_the_key_is_sent_to_base_url_and_to_no_other_endpoint(
 
 
 @pytest.mark.skipif(os.name == "nt", reason="a script that is a program")
-@pytest.mark.parametrize("group", ["server", "service"])
-def test_the_newer_and_the_older_foundry_command_are_asked(
-    group: str, loopback: Serve, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(
+    "script",
+    [
+        # 0.10 has `foundry server status`, and `service status` is gone; before it was the other way round.
+        b"[ $1 = server ] && echo 'Web URLs ADDRESS' || { echo unknown; exit 2; }",
+        b"[ $1 = service ] && echo 'Web URLs ADDRESS' || { echo unknown; exit 2; }",
+        b"echo 'Dienst l\xe4uft: ADDRESS/openai/status'",  # in another encoding
+    ],
+)
+def test_the_foundry_command_is_asked_whatever_its_version_and_encoding(
+    script: bytes, loopback: Serve, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """0.10 has `foundry server status`, and `service status` is gone; before it was the other way round."""
     server = loopback(Reply.models("a"))
     command = tmp_path / "bin" / "foundry"
     command.parent.mkdir()
-    address = server.base_url.removesuffix("/v1")
-    command.write_text(f"#!/bin/sh\n[ $1 = {group} ] && echo 'Web URLs {address}' || {{ echo unknown; exit 2; }}\n")
-    command.chmod(0o755)
-    monkeypatch.setenv("PATH", str(command.parent), prepend=os.pathsep)
-    assert foundry_service() == server.base_url
-
-
-@pytest.mark.skipif(os.name == "nt", reason="a script that is a program")
-def test_foundry_command_in_another_encoding(loopback: Serve, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """What its words are does not matter; the address is read."""
-    server = loopback(Reply.models("a"))
-    command = tmp_path / "bin" / "foundry"
-    command.parent.mkdir()
-    command.write_bytes(b"#!/bin/sh\necho 'Dienst l\xe4uft: " + running(server.base_url).encode() + b"'\n")
+    address = server.base_url.removesuffix("/v1").encode()
+    command.write_bytes(b"#!/bin/sh\n" + script.replace(b"ADDRESS", address) + b"\n")
     command.chmod(0o755)
     monkeypatch.setenv("PATH", str(command.parent), prepend=os.pathsep)
     assert foundry_service() == server.base_url
@@ -339,8 +332,9 @@ def test_variable_that_no_client_can_be_made_with(name: str, value: str, monkeyp
     far = Connection("https://192.0.2.1/v1", "a", Source.BASE_URL)
     assert name in far.health().detail
     for client in ("client", "async_client"):
-        with pytest.raises(SettingsError, match=name):
+        with pytest.raises(SettingsError, match=name) as caught:
             getattr(far, client)
+        assert name in caught.value.fix
     assert Connection("http://127.0.0.1:1/v1", "a", Source.BASE_URL).client
 
 

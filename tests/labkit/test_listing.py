@@ -11,8 +11,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from labkit import listing
-from labkit.errors import EndpointError, ModelError, SettingsError
+from labkit.errors import EndpointError, ModelError
 from labkit.listing import list_models, resolve, shown
 from tests.conftest import Asked, Reply, without_proxies
 
@@ -98,16 +97,6 @@ def test_redirection_is_followed(loopback: Serve) -> None:
     assert list_models(server.base_url) == ("a",)
 
 
-def test_proxy_is_not_asked_for_loopback(loopback: Serve, closed_port: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The proxy of a company cannot reach this machine's own endpoint, and need not."""
-    server = loopback(Reply.models("a"))
-    for name in ("NO_PROXY", "no_proxy"):
-        monkeypatch.delenv(name, raising=False)
-    for name in ("HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy"):
-        monkeypatch.setenv(name, f"http://127.0.0.1:{closed_port}")
-    assert list_models(server.base_url) == ("a",)
-
-
 REFUSALS = {
     "401": (Reply.json({"error": {"message": "no"}}, 401), "refuses the key", "API_KEY"),
     "403": (Reply.json({"error": {"message": "no"}}, 403), "answers 403", "address"),
@@ -182,17 +171,6 @@ def test_host_that_cannot_be() -> None:
     """A name that no host can have is an error of the same tree."""
     with pytest.raises(EndpointError):
         list_models("http://☃.example/v1")
-
-
-@pytest.mark.parametrize(("name", "value"), [("ALL_PROXY", "socks5://127.0.0.1:1"), ("SSL_CERT_FILE", "no such file")])
-def test_variable_that_no_client_can_be_made_with(name: str, value: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """It is named; an endpoint of this machine is asked without it."""
-    listing._certificates.cache_clear()
-    without_proxies(monkeypatch)
-    monkeypatch.setenv(name, value)
-    with pytest.raises(SettingsError, match=name) as caught:
-        list_models("https://192.0.2.1/v1")
-    assert name in caught.value.fix
 
 
 LIMIT = 0.3
