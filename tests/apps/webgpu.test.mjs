@@ -134,6 +134,10 @@ test("a race has a fresh session for each backend, keeps the first run apart, an
   const limits = { budgetMs: 0, least: 3, most: 3 };
   const whole = await race({ ...told, limits });
   assert.deepEqual(whole.runs.map((run) => run.ms.length), [3, 3, 3, 3]);
+  const { ms, ...run } = whole.runs[3];
+  const keys = ["backend", "batch", "first_ms", "median_ms", "q1_ms", "q3_ms"];
+  assert.deepEqual(Object.keys(run).sort(), keys);
+  assert.deepEqual([run.backend, run.batch, run.median_ms], ["webgpu", 8, spread(ms).median_ms]);
   const runs = [1, 1, 1, 1, 8, 8, 8, 8].map((batch) => `run ${batch}`);
   assert.deepEqual(events.splice(0), ["open wasm", ...runs, "close", "open webgpu", ...runs, "close"]);
   const onProgress = ({ batch }) => batch === 8 && stop.abort();

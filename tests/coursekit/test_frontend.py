@@ -347,8 +347,8 @@ def test_the_headless_browser() -> None:
         assert page.support.secure
         assert page.support.backends == ["wasm", "webgpu"]
         for backend in page.support.backends:
-            assert np.abs(await page.classify(images, backend) - expected).max() < 1e-4
-        assert (await page.classify(images[:1], "wasm")).shape == (1, 10)
+            for some in (slice(None), slice(5, 6)):
+                assert np.abs(await page.classify(images[some], backend) - expected[some]).max() < 1e-4
         race = await page.race((1, 2))
         assert race.where.startswith("Chrome ")
         assert [(each.backend, each.batch) for each in race.timings] == [
