@@ -283,6 +283,7 @@ def test_nothing_is_left_that_hides_a_number(text: str) -> None:
         ("anna%40example.com", "anna@example.com"),
         ("anna\\u0040example.com", "anna@example.com"),
         ("4111\\u200b1111", "41111111"),
+        ("see\\\\nanna@example.com", "see\nanna@example.com"),  # JSON inside JSON
         ("4111%E2%80%8B1111", "41111111"),
         ("ghp_abc \r\n  def", "ghp_abcdef"),
     ],
