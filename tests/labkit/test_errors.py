@@ -18,10 +18,6 @@ def test_the_text_contains_the_fix() -> None:
     error = LabError("Nothing listens", fix="python lab.py serve")
     assert (error.message, error.fix) == ("Nothing listens", "python lab.py serve")
     assert str(error) == "Nothing listens. Fix: python lab.py serve"
-
-
-def test_the_text_without_a_fix() -> None:
-    """If nothing fixes it, the text is the message alone."""
     assert str(LabError("The disk failed")) == "The disk failed"
 
 

@@ -65,12 +65,9 @@ def test_a_closed_port_says_how_to_start_the_server(closed_port: int) -> None:
     assert "python lab.py serve" in str(failure(mock))
 
 
-def test_a_lab_error_is_returned_unchanged() -> None:
+def test_other_errors_keep_what_they_say() -> None:
     error = ModelError("gone", fix="look")
     assert explain(error) is error
-
-
-def test_an_unknown_error_keeps_its_first_line() -> None:
     assert str(explain(ValueError("first\nsecond"))) == "ValueError: first"
 
 
@@ -80,11 +77,8 @@ def test_expect_shows_one_line(capsys: pytest.CaptureFixture[str]) -> None:
     assert capsys.readouterr().out == "ModelError: no such model. Fix: choose another\n"
 
 
-def test_expect_fails_when_nothing_goes_wrong() -> None:
+def test_expect_wants_an_error_of_its_kind() -> None:
     with pytest.raises(AssertionError, match="nothing went wrong"), expect(ValueError):
         pass
-
-
-def test_expect_does_not_catch_another_kind() -> None:
     with pytest.raises(KeyError), expect(ValueError):
         raise KeyError("other")
