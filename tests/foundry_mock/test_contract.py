@@ -19,6 +19,7 @@ import pytest
 from foundry_mock import Behaviour, MockEndpoint
 from labkit import foundry
 from labkit._smollm.layout import EMBEDDED
+from tests.support.doubles import wait_until
 from tests.support.raw import CHAT, EMBEDDINGS, RawResponse, ask, connect, exchange
 
 if TYPE_CHECKING:
@@ -532,7 +533,7 @@ def test_closing_ends_a_stream_but_not_a_whole_answer(real: str) -> None:
     with MockEndpoint(Behaviour(model=MODEL, rate=50)) as slow:
         look_while_leaving(real, "1 2 3 4 5 6 7 8 9 10 11 12", lambda: cpu(process) > 0.1)
         look_while_leaving(slow.base_url, "Count to 400.", lambda: slow.counters.running > 0)
-    wait_until(lambda: cpu(process) < 0.1, 60)  # the next test finds the runtime at rest
+    assert wait_until(lambda: cpu(process) < 0.1, 60)  # the next test finds the runtime at rest
 
 
 def look_while_leaving(address: str, question: str, busy: Callable[[], bool]) -> None:
@@ -541,11 +542,11 @@ def look_while_leaving(address: str, question: str, busy: Callable[[], bool]) ->
     with exchange(address, "POST", CHAT, chat_body(**body, stream=True)) as response:
         while b'"content":"' not in response.readline():
             pass
-        wait_until(busy, 1)
-    wait_until(lambda: not busy(), 2)
+        assert wait_until(busy, 1)
+    assert wait_until(lambda: not busy(), 2)
     connection = connect(address)
     connection.request("POST", CHAT, chat_body(**body))
-    wait_until(busy, 5)
+    assert wait_until(busy, 5)
     connection.close()
     later = time.monotonic() + 0.8
     while time.monotonic() < later:
@@ -558,11 +559,3 @@ def cpu(process: psutil.Process) -> float:
     time.sleep(0.2)
     after = process.cpu_times()
     return float(after.user + after.system - before.user - before.system) / (time.monotonic() - start)
-
-
-def wait_until(condition: Callable[[], bool], seconds: float) -> None:
-    """Wait for something that must come within some seconds."""
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, f"not within {seconds} s"
-        time.sleep(0.01)

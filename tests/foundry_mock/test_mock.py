@@ -7,7 +7,6 @@ import json
 import logging
 import random
 import socket
-import time
 from contextlib import ExitStack, closing, contextmanager, suppress
 from http.client import HTTPException
 from logging.handlers import BufferingHandler
@@ -20,10 +19,11 @@ from foundry_mock import Behaviour, Counters, Fault, MockEndpoint, Step, scripts
 from foundry_mock.answers import Slots, on_time
 from foundry_mock.behaviour import State
 from foundry_mock.requests import Message
+from tests.support.doubles import wait_until
 from tests.support.raw import CHAT, EMBEDDINGS, ask, connect, exchange
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
 
 QUICK = Behaviour(first_token=0, rate=5000)
 SKY = "Why is the sky blue?"
@@ -48,19 +48,11 @@ def client(mock: MockEndpoint, read: float = 5, retries: int = 0) -> Iterator[op
         yield made
 
 
-def within(seconds: float, condition: Callable[[], bool]) -> None:
-    """Wait for something that must come within some seconds."""
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, f"not within {seconds} s"
-        time.sleep(0.005)
-
-
 def ended(mock: MockEndpoint, **expected: int) -> None:
     """All requests are over, and these are the counters that are not zero."""
-    within(20, lambda: not mock.counters.waiting + mock.counters.running)
+    assert wait_until(lambda: not mock.counters.waiting + mock.counters.running)
     started = sum(expected.values())
-    within(20, lambda: mock.counters.ended + mock.counters.aborted + mock.counters.refused == started)
+    assert wait_until(lambda: mock.counters.ended + mock.counters.aborted + mock.counters.refused == started)
     most = mock.counters.most
     assert mock.counters == Counters(started=started, most=most, **expected)
 
@@ -387,13 +379,13 @@ def test_a_stream_that_is_closed_is_aborted_at_once(moment: str) -> None:
         waits = moment == "while waiting for a slot"
         if waits:
             others.enter_context(exchange(mock.base_url, "POST", CHAT, chat_body(stream=True)))
-            within(20, lambda: mock.counters.running == 1)
+            assert wait_until(lambda: mock.counters.running == 1)
         with exchange(mock.base_url, "POST", CHAT, chat_body(stream=True)) as response:
             if moment == "in the middle":
                 while b'"content":"' not in response.readline():
                     pass
-            within(20, lambda: mock.counters.running == 1 and mock.counters.waiting == waits)
-        within(20, lambda: mock.counters.aborted == 1)
+            assert wait_until(lambda: mock.counters.running == 1 and mock.counters.waiting == waits)
+        assert wait_until(lambda: mock.counters.aborted == 1)
         assert (mock.counters.running, mock.counters.waiting) == (waits, 0)
         assert mock.counters.ended == 0
 
@@ -403,7 +395,7 @@ def test_a_whole_answer_is_generated_to_its_end() -> None:
     with MockEndpoint(Behaviour(first_token=0.2, rate=100)) as mock:
         connection = connect(mock.base_url)
         connection.request("POST", CHAT, chat_body("Count to 20."))
-        within(20, lambda: mock.counters.running == 1)
+        assert wait_until(lambda: mock.counters.running == 1)
         connection.close()
         ended(mock, ended=1)
 
@@ -480,10 +472,10 @@ def test_more_slots_serve_requests_that_wait_already() -> None:
     with MockEndpoint(Behaviour(first_token=60, slots=1)) as mock, ExitStack() as waiting:
         for number in range(3):
             waiting.enter_context(exchange(mock.base_url, "POST", CHAT, chat_body(stream=True)))
-            within(20, lambda number=number: mock.counters.started == number + 1)  # type: ignore[misc]
-        within(20, lambda: (mock.counters.running, mock.counters.waiting) == (1, 2))
+            assert wait_until(lambda number=number: mock.counters.started == number + 1)  # type: ignore[misc]
+        assert wait_until(lambda: (mock.counters.running, mock.counters.waiting) == (1, 2))
         ask(mock.base_url, "PUT", "/mock", b'{"slots": 2}')
-        within(20, lambda: (mock.counters.running, mock.counters.waiting) == (2, 1))
+        assert wait_until(lambda: (mock.counters.running, mock.counters.waiting) == (2, 1))
 
 
 # Start and stop.
@@ -505,7 +497,7 @@ def test_stopping_breaks_open_connections_and_frees_the_port(fault: Fault) -> No
         mock.fail(*[fault] * 4)
         for number, connection in enumerate(connections):
             connection.request("POST", CHAT, chat_body(stream=number % 2 == 0))
-        within(20, lambda: mock.counters.running == 4)
+        assert wait_until(lambda: mock.counters.running == 4)
         mock.stop()
         for connection in connections:
             with pytest.raises((ConnectionError, HTTPException)):

@@ -21,6 +21,7 @@ from labkit.errors import EndpointError, LabError, ModelError, RequestError, Str
 from labkit.events import End, Event, Failure, Finish, FirstToken, Text, Usage
 from labkit.streaming import Answer, stream, stream_sync
 from tests.conftest import Reply
+from tests.support.doubles import wait_until
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -69,14 +70,6 @@ def run(mock: MockEndpoint, question: str = "Count to 5.", **options: object) ->
             await lab.aclose()
 
     return asyncio.run(once())
-
-
-def wait_until(done: Callable[[], bool]) -> bool:
-    """Whether something comes true in time, on a busy machine too."""
-    give_up = time.monotonic() + 20
-    while not done() and time.monotonic() < give_up:
-        time.sleep(0.005)
-    return done()
 
 
 def test_events_come_in_order(mock: MockEndpoint) -> None:

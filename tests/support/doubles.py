@@ -58,8 +58,8 @@ def fail(breaker: Breaker, wait: float = 0.0) -> None:
     permit.failed(wait)
 
 
-def wait_until(done: Callable[[], bool], seconds: float = 2.0) -> bool:
-    """Whether something becomes true in time."""
+def wait_until(done: Callable[[], bool], seconds: float = 20.0) -> bool:
+    """Whether something becomes true in time, on a busy machine too."""
     give_up = time.monotonic() + seconds
     while not done() and time.monotonic() < give_up:
         time.sleep(0.002)
