@@ -18,6 +18,7 @@ from coursekit.chainlit_app import StartError, running_app
 from coursekit.copies import ROOT
 
 if TYPE_CHECKING:
+    import subprocess
     from pathlib import Path
 
     from coursekit.chainlit_app import RunningApp
@@ -51,6 +52,12 @@ class App:
         """Its address, once it has been started."""
         assert self._running is not None
         return self._running.url
+
+    @property
+    def process(self) -> subprocess.Popen[bytes]:
+        """Its process, once it has been started."""
+        assert self._running is not None
+        return self._running.process
 
     def environment(self) -> dict[str, str]:
         """Its variables: what it is promised, and what a program needs."""
@@ -87,8 +94,7 @@ class App:
 
     def listening(self) -> list[str]:
         """The addresses at which it and its children listen, on whatever port."""
-        assert self._running is not None
-        mine = psutil.Process(self._running.process.pid)
+        mine = psutil.Process(self.process.pid)
         links = [link for each in (mine, *mine.children(recursive=True)) for link in each.net_connections("inet")]
         return [link.laddr.ip for link in links if link.status == psutil.CONN_LISTEN]
 
