@@ -76,7 +76,8 @@ class Connection:
 
     `model` is the full id, which chat requests need. `source` is the kind of endpoint, and `passed` says why the
     kinds before it were not used. `retries` is how often the clients repeat a request that failed before its answer.
-    `known_here` is set where BASE_URL was recognised as Foundry Local on this machine.
+    `known_here` is set where BASE_URL was recognised as Foundry Local on this machine, and `listed` is not where the
+    endpoint's list did not confirm the model.
     """
 
     base_url: str
@@ -86,6 +87,7 @@ class Connection:
     passed: tuple[str, ...] = ()
     retries: int = RETRIES
     known_here: bool = False
+    listed: bool = True
     _runtime: foundry.Runtime | None = field(default=None, repr=False)
     _state: _State = field(default_factory=_State, init=False, repr=False, compare=False)
 
@@ -153,8 +155,11 @@ class Connection:
         try:
             models = list_models(self.base_url, self.api_key)
         except LabError as error:
-            return Health(False, time.perf_counter() - start, (), str(error))
-        ok = self.model in models
+            late = isinstance(error.__cause__, TimeoutError | httpx2.TimeoutException)
+            answers = not self.listed and type(error) is ListError and not late
+            detail = "answers, without a list of models" if answers else str(error)
+            return Health(answers, time.perf_counter() - start, (), detail)
+        ok = self.model in models or not self.listed
         detail = "ready" if ok else f"{self.model} is not listed"
         return Health(ok, time.perf_counter() - start, models, detail)
 
@@ -233,7 +238,9 @@ def connect(
         # The user chose this endpoint: if it does not work, no other one is used instead.
         chosen, doubt = _at(settings.base_url, settings)
         here = is_foundry_here(settings.base_url)
-        found = Connection(settings.base_url, chosen, Source.BASE_URL, settings.api_key, known_here=here)
+        found = Connection(
+            settings.base_url, chosen, Source.BASE_URL, settings.api_key, known_here=here, listed=doubt is None
+        )
         if doubt:
             say(f"  Warning: {doubt.message}. {found.model} is asked for all the same; its first token decides.")
     else:

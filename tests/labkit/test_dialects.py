@@ -414,7 +414,7 @@ def test_with_a_model_the_list_is_a_warning_and_the_first_token_decides(listed: 
     server = loopback(lambda request: listed if request.path.endswith("/models") else answer)
     lab, said = connected(server.base_url, "m")
     with lab:
-        assert lab.model == "m"
+        assert (lab.model, lab.listed, lab.health().ok) == ("m", False, True)
         assert "Warning: " in said
         assert "".join(event.text for event in stream_sync(lab, "Hi")) == "Hello"
     with pytest.raises(LabError):
