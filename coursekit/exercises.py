@@ -13,6 +13,7 @@ import inspect
 import json
 import math
 import os
+import re
 import reprlib
 from copy import deepcopy
 from dataclasses import asdict, dataclass
@@ -114,6 +115,7 @@ class Verdict:
     title: str
     missing: str | None
     failed: bool = False  # the check itself, so that nothing is known about the answer
+    solution: str = ""  # the course's own, shown folded below an answer that passed
 
     @property
     def passed(self) -> bool:
@@ -132,9 +134,13 @@ class Verdict:
 
     def _repr_html_(self) -> str:
         colour = "#009E73" if self.passed else "#D55E00"
-        style = f"border-left:6px solid {colour};padding:.4em .8em;margin:.3em 0;background:#F4F6F8;color:#222"
+        style = f"border-left:6px solid {colour};padding:.4em .8em;margin:.3em 0"
         text = html.escape(str(self)).replace("\n", "<br>")
-        return f'<div role="status" style="{style}">{text}</div>'
+        folded = ""
+        if self.solution:
+            code = html.escape(self.solution)
+            folded = f"<details><summary>The course's own solution</summary><pre>{code}</pre></details>"
+        return f'<div role="status" style="{style}">{text}{folded}</div>'
 
 
 @dataclass(frozen=True)
@@ -188,13 +194,23 @@ def check(number: str, answer: Any) -> Verdict:
         failed = cause is error is not watched.error
         begin = FAILED if failed else RAISED if cause is watched.error else f"{UNUSABLE}: it raised"
         missing = f"{begin} {type(cause).__name__} for the input {watched.given}: {cause}."
-    verdict = Verdict(number, exercise.title, missing, failed)
+    verdict = Verdict(number, exercise.title, missing, failed, "" if missing else solution(number))
     if not verdict.failed:
         _note(number, verdict.passed, _shown(number))
     sidecar.note("check", exercise=number, passed=verdict.passed, missing=missing)
     if os.environ.get("LABKIT_STRICT_CHECKS") and not verdict.passed:
         raise StrictError(str(verdict))
     return verdict
+
+
+def solution(number: str) -> str:
+    """The course's own answer to an exercise; nothing where the file of solutions is not here."""
+    file = ROOT / "notebooks" / "solutions" / f"nb{number.partition('.')[0]}.py"
+    try:
+        cells = re.split(r"^# %% (.+)$", file.read_text(encoding="utf-8"), flags=re.MULTILINE)
+    except OSError:
+        return ""
+    return dict(zip(cells[1::2], cells[2::2], strict=True)).get(number, "").strip()
 
 
 def hint(number: str) -> None:

@@ -57,6 +57,8 @@ def test_right_answers_pass(number: str) -> None:
     for source in (solution(number), *others):
         verdict = exercises.check(number, answer(source))
         assert verdict.passed, f"{verdict}\n{source}"
+        assert verdict.solution, "nothing unfolds below the verdict"
+        assert verdict.solution in solution(number)
 
 
 @pytest.mark.parametrize("number", EXERCISES)
@@ -141,7 +143,10 @@ def test_the_result_stands_in_words_and_is_escaped() -> None:
     assert "not yet" in shown
     assert 'role="status"' in shown
     assert "<script>" not in shown
-    assert "passed" in exercises.Verdict("01.1", "a title", None)._repr_html_()
+    passed = exercises.Verdict("01.1", "a title", None, solution="a < b")
+    assert str(passed) == "Exercise 01.1, a title: passed."
+    assert "<details><summary>The course&#x27;s own solution" in passed._repr_html_().replace("'", "&#x27;")
+    assert "<pre>a &lt; b</pre>" in passed._repr_html_()
 
 
 def test_an_unknown_number_names_the_known_ones() -> None:
