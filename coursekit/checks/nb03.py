@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from numbers import Real
 from typing import TYPE_CHECKING, Any
 
 from coursekit.exercises import compare, exercise
@@ -23,11 +24,14 @@ GOAL = 0.55
 def mentions(answer: Callable[[str, str], bool]) -> str | None:
     """03.1: whole words."""
     cases = [
+        ("how does it work", "how", True, "the first word of a text"),
+        ("please tell me how", "how", True, "the last word of a text"),
         ("How does it work?", "how", True, "a capital letter"),
         ("Tell me how.", "how", True, "a full stop after it"),
         ("Show me the weather.", "how", False, "a piece of a word"),
         ("A classical sonata", "class", False, "the beginning of a word"),
         ("Think about it step by step, please.", "step by step", True, "a phrase"),
+        ("Step up, and by the next step", "step by step", False, "the words of a phrase, but not side by side"),
         ("step by stepping stone", "step by step", False, "a phrase that ends inside a word"),
         ("Why?", "how", False, "another word"),
         ("(why)", "why", True, "brackets around it"),
@@ -37,6 +41,10 @@ def mentions(answer: Callable[[str, str], bool]) -> str | None:
         ("How does it work?", "HOW", True, "a phrase in capital letters"),
         ("", "how", False, "an empty text"),
         ("I use C++ daily", "c", True, "a word before other signs"),
+        ("Tell me:how?", "how", True, "a colon and no space before it"),
+        ("“Why?” she said", "why", True, "curly quotation marks"),
+        ("Show me how", "how", True, "a piece of a word and later the word itself"),
+        ("Is Route 66 long?", "6", False, "a piece of a number"),
     ]
     return compare(answer, cases, "With {what} ({0!r}, {1!r}) it gave {given!r}; expected {expected}.")
 
@@ -50,11 +58,17 @@ def threshold_for(answer: Callable[[list[float], float], float | None]) -> str |
     cases: list[tuple[list[float], float, float | None, str]] = [
         ([0.1, 0.2, 0.3, 0.4], 0.5, 0.3, "half of four scores"),
         ([0.4, 0.1, 0.3, 0.2], 0.25, 0.4, "scores in no order"),
+        ([0.4, 0.3, 0.2, 0.1], 0.5, 0.3, "scores that fall"),
         ([0.1, 0.2, 0.3, 0.4], 1.0, 0.1, "a budget for all"),
         ([0.1, 0.2, 0.3, 0.4], 0.0, None, "no budget"),
         ([0.5, 0.5, 0.5, 0.9], 0.5, 0.9, "three equal scores, which go together"),
         ([0.5, 0.5, 0.5, 0.5], 0.5, None, "equal scores only"),
         ([0.1, 0.2, 0.3], 0.5, 0.3, "a share that is no whole number of scores"),
+        ([], 0.5, None, "no scores at all"),
+        ([0.7], 1.0, 0.7, "a single score and a budget for it"),
+        ([0.7], 0.9, None, "a single score and a budget just too small for it"),
+        ([0.2, 0.8, 0.8, 0.9, 0.1], 0.6, 0.8, "equal scores that just fit the budget"),
+        ([0.0, 0.0, 1.0], 1.0, 0.0, "a threshold of 0, which is a score like any other"),
     ]
     say = "With {what} ({0}, {1:g}) it gave {given!r}; expected {expected!r}."
     changed = "It changed the list that it was given. sorted(...) makes a new one."
@@ -76,9 +90,14 @@ def is_card(answer: Callable[[str], bool]) -> str | None:
         ("5555555555554444", True, "doubles above 9"),
         ("4222222222222", True, "13 digits, the shortest card"),
         ("6304000000000000000", True, "19 digits, the longest card"),
+        ("0111100002224", True, "a number that begins with 0"),
         ("18", False, "two digits, though the sum is right"),
+        ("411111111117", False, "12 digits, though the sum is right"),
         ("41111111111111110000", False, "20 digits"),
         ("4111x1111x1111x1111", False, "letters in between"),
+        ("4111.1111.1111.1111", False, "dots in between"),
+        ("4111111111111111 or so", False, "words after the number"),
+        ("card 4111111111111111", False, "words before the number"),
         ("", False, "an empty text"),
     ]
     return compare(answer, cases, "With {what} ({0!r}) it gave {given!r}; expected {expected}.")
@@ -113,12 +132,20 @@ def my_score(answer: Callable[[str], float]) -> str | None:
     ]
     prompts, near_right, far_right = zip(*rows, strict=True)
     given = [answer(prompt) for prompt in prompts]
-    if not all(isinstance(score, int | float) and 0 <= score <= 1 for score in given):
-        return "A score must be a number from 0 to 1, for every question."
+    for prompt, score in zip(prompts, given, strict=True):
+        if not (isinstance(score, Real) and 0 <= score <= 1):
+            return f"For {prompt!r} it gave {score!r}. A score must be a number from 0 to 1, for every question."
+    for prompt, score in zip(prompts, given, strict=True):
+        if (again := answer(prompt)) != score:
+            return f"For {prompt!r} it gave {score!r} and then {again!r}. The same question needs the same score."
+    if len(set(given)) == 1:
+        return f"It gave every question the same score, {given[0]:g}, so it cannot choose. Score the hard ones higher."
     try:
         apgr = evaluate(_Told(answer), prompts, near_right, far_right, resamples=50).apgr.value
     except RoutingError as error:
         return f"{error.message}."
+    if apgr <= 1 - GOAL:
+        return f"APGR {apgr:.2f} is worse than chance (0.50). Does it give the hard questions the low scores?"
     if apgr < GOAL:
         return f"APGR {apgr:.2f} on {', '.join(HELD_OUT)} (n = {len(rows)}); it needs {GOAL:.2f}, chance has 0.50."
     return None
@@ -145,5 +172,10 @@ def again(answer: Callable[[int | str, bool], bool]) -> str | None:
         ("dropped", True, False, "a connection that broke after text was shown"),
         (500, True, False, "a fault after text was shown"),
         (502, False, True, "a gateway whose server did not answer"),
+        (504, False, True, "a gateway that waited too long for its server"),
+        (429, True, False, "too many requests, after text was shown"),
+        ("no connection", True, False, "nobody listened any more, after text was shown"),
+        (401, True, False, "a wrong key, after text was shown"),
+        ("timed out", True, False, "silence after text was shown"),
     ]
     return compare(answer, cases, "For {0!r} with shown={1} ({what}) it gave {given!r}; expected {expected}.")

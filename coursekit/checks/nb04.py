@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from coursekit.exercises import compare, exercise
@@ -30,6 +31,14 @@ def visible(answer: Callable[[Pairs], Pairs]) -> str | None:
         ([u1, a1, u2, note, u3], [u1, a1, u3], "a question in the middle without an answer"),
         ([u1, a1, u2, a2, note, u3, note], [u1, a1, u2, a2, u3], "a note at the end"),
         ([], [], "nothing at all"),
+        ([note], [], "notes only"),
+        ([u1, a1], [u1, a1], "an answer at the end"),
+        ([u1, u2, a2], [u2, a2], "a question whose next one has an answer"),
+        ([a1, u1], [a1, u1], "an answer before the first question"),
+        ([u1, a1, a2, u2], [u1, a1, a2, u2], "an answer in two parts"),
+        ([u1, u1, a1], [u1, a1], "a question that was asked twice and answered once"),
+        ([("user", "note")], [("user", "note")], "a question whose text is the word note"),
+        ([("user", "answer"), u2], [u2], "a question whose text is the word answer"),
     ]
     say = "With {what} ({0}) it gave {given!r}; expected {expected!r}."
     return compare(answer, cases, say, changed="It changed the list that it was given. Make a new one.")
@@ -48,12 +57,19 @@ def next_up(answer: Callable[[list[str], int, int], tuple[list[str], dict[str, i
         (["a", "b"], 0, 4, (["a", "b"], {}), "there is room for all"),
         ([], 1, 2, ([], {}), "nobody waits"),
         (["a", "b"], 3, 2, ([], {"a": 1, "b": 2}), "more run than may, since the width was made smaller"),
+        (["a", "b", "c", "d", "e"], 1, 3, (["a", "b"], {"c": 1, "d": 2, "e": 3}), "two start and three stay"),
+        (["cy", "bo", "al"], 0, 1, (["cy"], {"bo": 1, "al": 2}), "the first to come is not the first by name"),
+        (["al", "bo"], 0, 0, ([], {"al": 1, "bo": 2}), "nobody may start"),
     ]
 
     def judge(given: Any, expected: tuple[list[str], dict[str, int]], what: str, *arguments: object) -> str | None:
-        if given is None or len(given) != 2:
-            return f"It gave {given!r}; expected two things, the names and the places."
+        if not isinstance(given, tuple | list) or len(given) != 2:
+            return f"When {what} {arguments}, it gave {given!r}; expected two things, the names and the places."
         now, places = expected
+        if isinstance(given[0], str | set | frozenset) or not isinstance(given[0], Iterable):
+            return f"When {what} {arguments}, the names were {given[0]!r}; expected a list, {now}."
+        if not isinstance(given[1], Mapping):
+            return f"When {what} {arguments}, the places were {given[1]!r}; expected a dictionary, {places}."
         if list(given[0]) != now:
             return f"When {what} {arguments}, {list(given[0])} started; expected {now}."
         if dict(given[1]) != places:
@@ -69,8 +85,9 @@ def next_up(answer: Callable[[list[str], int, int], tuple[list[str], dict[str, i
 )
 def trusted(answer: Callable[[str, str | None, set[str]], bool]) -> str | None:
     """04.3: whose page is it."""
-    allowed = {"127.0.0.1:8080", "localhost:8080"}
-    cases = [
+    allowed = {"127.0.0.1:8080", "localhost:8080", "[::1]:8080"}
+    elsewhere = {"chat.example:9000"}
+    usual = [
         ("127.0.0.1:8080", None, True, "a program that is no browser"),
         ("127.0.0.1:8080", "http://127.0.0.1:8080", True, "the app's own page"),
         ("localhost:8080", "http://localhost:8080", True, "the app's own page by its other name"),
@@ -88,9 +105,16 @@ def trusted(answer: Callable[[str, str | None, set[str]], bool]) -> str | None:
             False,
             "another of our names: our own page has the same name in both",
         ),
+        ("[::1]:8080", "http://[::1]:8080", True, "the app's own page by its IPv6 address, which has colons"),
+        ("127.0.0.1:8080", "", False, "an empty Origin, which is not the same as none"),
+        ("127.0.0.1:9999", None, False, "one of our names with another port"),
+        ("127.0.0.1:80", None, False, "a host that is only a piece of one of ours"),
     ]
-    say = "With {what} (Host {0}, Origin {1}) it gave {given!r}; expected {expected}."
-    return compare(lambda host, origin: answer(host, origin, set(allowed)), cases, say)
+    cases = [(host, origin, allowed, expected, what) for host, origin, expected, what in usual]
+    cases.append(("chat.example:9000", "http://chat.example:9000", elsewhere, True, "an app that has another host"))
+    cases.append(("localhost:8080", None, elsewhere, False, "a host that is not among those of this app"))
+    say = "With {what} (Host {0}, Origin {1!r}) it gave {given!r}; expected {expected}."
+    return compare(answer, cases, say)
 
 
 @exercise(
@@ -110,6 +134,10 @@ def may_try(answer: Callable[[list[float], float, int, float], bool]) -> str | N
         ([1.0, 2.0, 3.0, 4.0], 5.0, 5, 60.0, True, "four of five tries"),
         ([1.0, 2.0, 3.0], 12.0, 3, 10.0, True, "tries count for 10 s only"),
         ([1.0] * 9, 1000.0, 3, 60.0, True, "nine tries, all long ago"),
+        ([1.0, 2.0, 3.0], 60.5, 3, 60.0, False, "the first of three is almost too old, but still counts"),
+        ([5.0, 5.0, 5.0], 6.0, 3, 60.0, False, "three tries at the same moment"),
+        ([0.0, 1.0, 2.0], 3.0, 3, 60.0, False, "a try at 0 s, when the clock began"),
+        ([1.0], 2.0, 1, 60.0, False, "one of one try"),
     ]
     say = "For the tries {0} at {1:g} s, most={2}, seconds={3:g} ({what}), it gave {given!r}; expected {expected}."
     return compare(answer, cases, say)

@@ -1,3 +1,3 @@
-# word: APGR
+# word: the same score
 
 my_score = lambda prompt: 0.5
