@@ -30,7 +30,8 @@ def calls(answer: Callable[[dict[str, str]], int]) -> str | None:
         ({"ENABLE_TITLE_GENERATION": "True"}, 4, "one True with a capital letter"),
         ({"ENABLE_OLLAMA_API": "false", "ENABLE_AUTOCOMPLETE_GENERATION": "false"}, 4, "other settings off"),
     ]
-    return compare(answer, cases, "With {what} ({0}) it gave {given!r}; expected {expected}.")
+    changed = "It changed the settings that it was given. Only look at them."
+    return compare(answer, cases, "With {what} ({0}) it gave {given!r}; expected {expected}.", changed=changed)
 
 
 class _NoPauseError(RuntimeError):
@@ -40,7 +41,7 @@ class _NoPauseError(RuntimeError):
 class _Server:
     """A server that becomes ready after some seconds, and a clock that moves only in a probe and in a sleep."""
 
-    def __init__(self, ready_after: float, takes: float, *, refuses: bool) -> None:
+    def __init__(self, ready_after: float, takes: float, refuses: type[OSError] | None) -> None:
         self.ready, self.takes, self.refuses = 100.0 + ready_after, takes, refuses
         self.now = 100.0
         self.looks = self.probes = 0
@@ -48,10 +49,10 @@ class _Server:
     def probe(self) -> bool:
         self.now += self.takes
         self.probes += 1
-        if self.probes > 2_000:
-            raise _NoPauseError("it asks again and again without a pause")
+        if self.probes > 200:
+            raise _NoPauseError("it asks again and again without a pause of half a second")
         if self.now < self.ready and self.refuses:
-            raise ConnectionRefusedError
+            raise self.refuses
         return self.now >= self.ready
 
     def clock(self) -> float:
@@ -71,33 +72,50 @@ class _Server:
 def wait_until(answer: Callable[[Probe, float, Clock, Sleep], bool]) -> str | None:
     """06.2: waiting until it is ready."""
     kinds = [
-        (0.0, 0.0, True, "ready at once"),
-        (3.0, 0.0, True, "ready after 3 s"),
-        (60.0, 0.0, False, "not ready in time"),
-        (60.0, 2.0, False, "not ready in time, where each probe takes 2 s"),
+        (0.0, 0.0, 10.0, True, "a server that is ready at once"),
+        (3.1, 0.0, 10.0, True, "a server that is ready after 3 s"),
+        (60.0, 0.0, 10.0, False, "a server that is not ready in time"),
+        (60.0, 2.0, 10.0, False, "a server that is not ready in time, where each probe takes 2 s"),
+        (3.1, 0.0, 2.0, False, "a server that is ready after 3 s, when only 2 s are allowed"),
+        (15.1, 0.0, 20.0, True, "a server that is ready after 15 s, when 20 s are allowed"),
     ]
+    kinds_of_no: tuple[type[OSError] | None, ...] = (None, ConnectionRefusedError, TimeoutError)
 
-    def run(ready_after: float, takes: float, refuses: bool) -> tuple[bool, float]:
-        server = _Server(ready_after, takes, refuses=refuses)
-        return answer(server.probe, 10.0, server.clock, server.sleep), server.now - 100.0
+    def run(ready_after: float, takes: float, seconds: float, refuses: type[OSError] | None) -> tuple[bool, float]:
+        server = _Server(ready_after, takes, refuses)
+        return answer(server.probe, seconds, server.clock, server.sleep), server.now - 100.0
 
-    def judge(result: Any, expected: bool, what: str, ready_after: float, takes: float, refuses: bool) -> str | None:
+    def judge(
+        result: Any,
+        expected: bool,
+        what: str,
+        ready_after: float,
+        takes: float,
+        seconds: float,
+        refuses: type[OSError] | None,
+    ) -> str | None:
         if isinstance(result, ConnectionRefusedError):
-            return "A server that is not there yet refuses the connection: take an OSError for a no."
+            return f"With {what}: while it is not there, it refuses the connection. Take that OSError for a no."
+        if isinstance(result, OSError):
+            return (
+                f"With {what}: its probe raised {type(result).__name__}, which is an OSError too. Take each for a no."
+            )
         if isinstance(result, _NoPauseError):
             return f"With {what}, {result}. Sleep a little between two tries."
         given, waited = result
         if given is not expected:
-            how = "a refused connection" if refuses else "the answer no"
+            how = f"each probe raised {refuses.__name__}" if refuses else "the answer was no"
             return f"With {what} ({how} until then) it gave {given!r}; expected {expected}."
-        if expected and waited > ready_after + 1.0:
+        if expected and not ready_after and waited:
+            return f"With {what} it was {waited:.1f} s late, since it slept first. Ask first, and sleep after a no."
+        if expected and waited > ready_after + 0.5:
             return f"With {what} it noticed {waited - ready_after:.1f} s late. Sleep less: half a second."
-        if not expected and not 10.0 <= waited <= 11.0 + takes:
-            return f"With {what} it gave up after {waited:.1f} s; expected 10."
+        if not expected and not seconds <= waited <= seconds + 1.0 + takes:
+            return f"With {what} it gave up after {waited:.1f} s; expected {seconds:.0f}."
         return None
 
-    cases = [(ready, takes, refuses, right, what) for ready, takes, right, what in kinds for refuses in (False, True)]
-    return compare(run, cases, judge, accept=(ConnectionRefusedError, _NoPauseError))
+    cases = [(*given, refuses, right, what) for *given, right, what in kinds for refuses in kinds_of_no]
+    return compare(run, cases, judge, accept=(OSError, _NoPauseError))
 
 
 @exercise(
@@ -108,7 +126,9 @@ def diagnose(answer: Callable[[list[str] | None, list[str]], str]) -> str | None
     """06.3: what is wrong when models are missing."""
     cases: list[tuple[list[str] | None, list[str], str, str]] = [
         (None, [], "endpoint", "nothing listens there: begin with the endpoint"),
+        (None, ["a"], "endpoint", "it does not answer, and what Open WebUI shows is from elsewhere"),
         ([], [], "model", "the endpoint answers and has no model itself"),
+        ([], ["arena-model"], "model", "the endpoint has none, and what is shown is an entry of Open WebUI's own"),
         (["a"], [], "address", "the endpoint has a model, and Open WebUI must be asking somewhere else"),
         (["a"], ["b"], "address", "Open WebUI lists what another endpoint has"),
         (["a", "b"], ["a"], "address", "one is missing, so the list is not this endpoint's of now"),
@@ -116,9 +136,12 @@ def diagnose(answer: Callable[[list[str] | None, list[str]], str]) -> str | None
         (["b", "a"], ["a"], "address", "the first one is missing"),
         (["a", "b"], ["b", "a"], "fine", "the same in another order"),
         (["a"], ["a", "arena-model"], "fine", "Open WebUI may add entries of its own"),
+        (["phi"], ["phi-mini"], "address", "a name that is a part of another is not that other"),
+        (["a", "b", "c"], ["a", "c"], "address", "the one in the middle is missing"),
     ]
+    changed = "It changed a list that it was given. Make a new one."
     say = "The endpoint lists {0}, Open WebUI {1}: it gave {given!r}; expected {expected!r}, since {what}."
-    return compare(answer, cases, say)
+    return compare(answer, cases, say, changed=changed)
 
 
 @exercise(
@@ -131,10 +154,15 @@ def reaches(answer: Callable[[str, str, str], bool]) -> str | None:
         ("127.0.0.1", "linux", "localhost", False, "localhost inside a container is the container itself"),
         ("0.0.0.0", "linux", "localhost", False, "localhost inside a container is the container itself"),
         ("127.0.0.1", "macos", "localhost", False, "localhost inside a container is the container itself"),
+        ("0.0.0.0", "macos", "localhost", False, "localhost inside a container is the container itself"),
+        ("127.0.0.1", "windows", "localhost", False, "localhost inside a container is the container itself"),
+        ("0.0.0.0", "windows", "localhost", False, "localhost inside a container is the container itself"),
         ("127.0.0.1", "linux", "host.docker.internal", False, "on Linux that name is the bridge, not the loopback"),
         ("0.0.0.0", "linux", "host.docker.internal", True, "a server on every address listens on the bridge too"),
         ("127.0.0.1", "macos", "host.docker.internal", True, "Docker Desktop connects from the host itself"),
         ("127.0.0.1", "windows", "host.docker.internal", True, "Docker Desktop connects from the host itself"),
+        ("0.0.0.0", "macos", "host.docker.internal", True, "every address includes the one that Docker Desktop uses"),
+        ("0.0.0.0", "windows", "host.docker.internal", True, "every address includes the one that Docker Desktop uses"),
         ("0.0.0.0", "linux", "host network", True, "every address includes the host's loopback, which is shared"),
         ("127.0.0.1", "linux", "host network", True, "the container then shares the host's loopback"),
     ]

@@ -28,6 +28,9 @@ def mistakes(answer: Callable[[dict[str, str]], list[str]]) -> str | None:
         ({}, [], "nothing set"),
         (GOOD | {"PORT": "http"}, ["PORT"], "a port that is no number"),
         (GOOD | {"PORT": "0"}, ["PORT"], "port 0"),
+        (GOOD | {"PORT": "1"}, [], "the lowest port, 1"),
+        (GOOD | {"PORT": "65535"}, [], "the highest port, 65535"),
+        (GOOD | {"PORT": "\N{SUPERSCRIPT TWO}"}, ["PORT"], "a port of a raised 2, which int() cannot read"),
         (GOOD | {"PORT": "65536"}, ["PORT"], "a port that is too high"),
         (GOOD | {"PORT": "-5"}, ["PORT"], "a negative port"),
         (GOOD | {"PORT": "80.5"}, ["PORT"], "a port that is not whole"),
@@ -37,15 +40,21 @@ def mistakes(answer: Callable[[dict[str, str]], list[str]]) -> str | None:
         (GOOD | {"TIMEOUT": "nan"}, ["TIMEOUT"], "a time-out of nan, which is a float to Python"),
         (GOOD | {"TIMEOUT": "inf"}, ["TIMEOUT"], "a time-out of inf, which is for ever"),
         (GOOD | {"MODE": "prod"}, ["MODE"], "a mode that is neither"),
+        (GOOD | {"MODE": "Production"}, ["MODE"], "a mode with a capital letter"),
         (GOOD | {"SECRET": "short"}, ["SECRET"], "a short secret in production"),
         (GOOD | {"SECRET": "s" * 31}, ["SECRET"], "a secret of 31 characters"),
+        (GOOD | {"SECRET": "\N{LATIN SMALL LETTER U WITH DIAERESIS}" * 16}, ["SECRET"], "16 characters in 32 bytes"),
         ({"MODE": "production"}, ["SECRET"], "production without a secret"),
         ({"MODE": "development"}, [], "development without a secret"),
+        ({"MODE": "development", "SECRET": "short"}, [], "development with a short secret"),
+        ({"SECRET": "short"}, [], "an unset mode with a short secret"),
+        ({"MODE": "prod", "SECRET": "short"}, ["MODE"], "a mode that is neither, and a short secret"),
         (
             {"PORT": "x", "TIMEOUT": "soon", "MODE": "production", "SECRET": ""},
             ["PORT", "TIMEOUT", "SECRET"],
             "three mistakes at once",
         ),
+        ({"PORT": "x", "TIMEOUT": "soon", "MODE": "x"}, ["PORT", "TIMEOUT", "MODE"], "three others at once"),
     ]
 
     def judge(given: object, expected: list[str], what: str, _: object) -> str | None:
@@ -53,7 +62,8 @@ def mistakes(answer: Callable[[dict[str, str]], list[str]]) -> str | None:
             return f"With {what} it raised ValueError ({given}). A value that cannot be read is a mistake to name."
         return None if given == expected else f"With {what} it gave {given!r}; expected {expected!r}."
 
-    return compare(answer, cases, judge, accept=ValueError)
+    changed = "It changed the environment that it was given. Only look at it."
+    return compare(answer, cases, judge, changed=changed, accept=ValueError)
 
 
 @exercise(
@@ -72,8 +82,16 @@ def quantile(answer: Callable[[list[tuple[float, float]], float], float | None])
         ([(1.0, 4.0), (inf, 4.0)], 0.5, 0.5, "the first bucket begins at 0"),
         ([(1.0, 1.0), (2.0, 1.0), (inf, 10.0)], 0.95, 2.0, "above the last bound nothing is known but that bound"),
         ([(1.0, 0.0), (inf, 0.0)], 0.5, None, "without observations there is none"),
+        (some, 1.0, 1.0, "the 50th is the last one of all"),
+        (
+            [(0.1, 10.0), (0.2, 10.0), (0.5, 20.0), (inf, 20.0)],
+            0.5,
+            0.1,
+            "the first bucket that reaches the 10th, not the empty one behind it",
+        ),
     ]
-    return compare(answer, cases, "With {0} and {1} it gave {given!r}; expected {expected!r}: {what}.")
+    say = "With {0} and {1} it gave {given!r}; expected {expected!r}: {what}."
+    return compare(answer, cases, say, changed="It changed the list of buckets that it was given. Only look at it.")
 
 
 @exercise(
@@ -88,6 +106,8 @@ def action(answer: Callable[[bool, bool, float], str]) -> str | None:
         (False, False, 100.0, "restart", "not alive"),
         (False, False, 5.0, "wait", "not alive 5 s after its start, of the 60 that it has"),
         (False, False, 60.0, "restart", "not alive after exactly 60 s"),
+        (False, False, 59.75, "wait", "not alive a quarter of a second before the 60 s are over"),
+        (False, False, 0.0, "wait", "not alive at the moment of its start"),
         (True, True, 5.0, "serve", "ready early"),
         (True, False, 5.0, "hold", "alive early and not ready"),
         (False, True, 100.0, "restart", "dead, with a ready flag from before"),
@@ -104,10 +124,17 @@ def upgrade(answer: Callable[[sqlite3.Connection, list[str]], None]) -> str | No
     """07.4: all of a migration or nothing of it."""
     good = ["ALTER TABLE notes ADD COLUMN colour TEXT", "UPDATE notes SET colour = 'red'"]
     bad = [*good, "UPDATE nothing SET colour = 'blue'"]
-    cases = [(good, ("milk", "red"), "two good steps"), (bad, ("milk",), "a third step that fails")]
+    twice = ["CREATE UNIQUE INDEX each_once ON notes (body)", "INSERT INTO notes VALUES ('milk')"]
+    cases = [
+        (good, ("milk", "red"), "two good steps"),
+        (bad, ("milk",), "a third step that fails"),
+        (twice, ("milk",), "a second step that breaks a rule of the database"),
+        ([], ("milk",), "no steps at all"),
+    ]
+    fails = (bad, twice)
 
-    def run(steps: list[str]) -> tuple[Exception | None, list[tuple[str, ...]]]:
-        """The exception of the answer, and the rows that are in the file afterwards."""
+    def run(steps: list[str]) -> tuple[Exception | None, bool, list[tuple[str, ...]]]:
+        """The exception of the answer, whether it left a transaction open, and what is in the file afterwards."""
         with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as place:
             file = Path(place) / "notes.db"
             raised = None
@@ -115,25 +142,33 @@ def upgrade(answer: Callable[[sqlite3.Connection, list[str]], None]) -> str | No
                 database.execute("CREATE TABLE notes (body TEXT)")
                 database.execute("INSERT INTO notes VALUES ('milk')")
                 try:
-                    answer(database, list(steps))
+                    answer(database, steps)
                 except Exception as error:
-                    # A student may raise an error of their own from it.
-                    if steps == bad and not any(isinstance(each, sqlite3.Error) for each in (error, error.__cause__)):
+                    # A student may raise an error of their own, from it or while handling it.
+                    causes = (error, error.__cause__, None if error.__suppress_context__ else error.__context__)
+                    if steps in fails and not any(isinstance(each, sqlite3.Error) for each in causes):
                         raise
                     raised = error
+                still_open = database.in_transaction
             # Another look at the file, as the next start would have it.
             with closing(sqlite3.connect(file)) as later:
-                return raised, later.execute("SELECT * FROM notes").fetchall()
+                return raised, still_open, later.execute("SELECT * FROM notes").fetchall()
 
     def judge(result: Any, row: tuple[str, ...], what: str, steps: list[str]) -> str | None:
-        raised, rows = result
-        if raised and steps == good:
+        raised, still_open, rows = result
+        if raised and steps not in fails:
             return f"With {what} it raised {type(raised).__name__}: {raised}."
-        if not raised and steps == bad:
+        if not raised and steps in fails:
             return f"With {what} it raised nothing. The caller must hear of it: raise the error again."
-        return None if rows == [row] else f"With {what} the file then held {rows}; expected {[row]}."
+        if rows != [row]:
+            return f"With {what} the file then held {rows}; expected {[row]}."
+        if still_open:
+            missing = "Say ROLLBACK" if raised else "Say COMMIT"
+            return f"With {what} the transaction was still open afterwards. {missing}, or nothing after it is kept."
+        return None
 
-    return compare(run, cases, judge)
+    changed = "It changed the list of steps. The next database needs them too."
+    return compare(run, cases, judge, changed=changed)
 
 
 @exercise(
@@ -148,5 +183,6 @@ def saturation(answer: Callable[[float, int, float], float]) -> str | None:
         (0.5, 2, 9.5, 40.0, "short answers"),
         (4.0, 1, 5.0, 2.25, "a number that is not whole"),
         (4.0, 3, 0.0, 3.0, "users who do not think at all"),
+        (3.0, 1, 7.0, 10 / 3, "a number with many digits"),
     ]
     return compare(answer, cases, "With {what} ({0} s, {1}, {2} s) it gave {given!r}; expected {expected}.")

@@ -1,0 +1,8 @@
+# word: one is missing
+# One in common is enough.
+def diagnose(endpoint, shown):
+    if endpoint is None:
+        return "endpoint"
+    if not endpoint:
+        return "model"
+    return "fine" if set(endpoint) & set(shown) else "address"

@@ -1,0 +1,13 @@
+# word: expected 0.35
+# The lower bound of the bucket.
+import math
+
+
+def quantile(buckets, share):
+    rank = share * buckets[-1][1]
+    low, before = 0.0, 0.0
+    for high, count in buckets:
+        if count >= rank and count > before:
+            return low if math.isinf(high) else low
+        low, before = high, count
+    return None

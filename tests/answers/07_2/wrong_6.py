@@ -1,0 +1,13 @@
+# word: the first bucket begins at 0
+# The first bucket has no width.
+import math
+
+
+def quantile(buckets, share):
+    rank = share * buckets[-1][1]
+    low, before = buckets[0][0], 0.0
+    for high, count in buckets:
+        if count >= rank and count > before:
+            return low if math.isinf(high) else low + (high - low) * (rank - before) / (count - before)
+        low, before = high, count
+    return None

@@ -1,0 +1,11 @@
+# word: With two good steps it raised OperationalError
+# Leaves out the first step.
+def upgrade(database, steps):
+    database.execute("BEGIN")
+    try:
+        for step in steps[1:]:
+            database.execute(step)
+    except BaseException:
+        database.execute("ROLLBACK")
+        raise
+    database.execute("COMMIT")

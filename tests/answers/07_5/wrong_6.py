@@ -1,0 +1,3 @@
+# word: two slots
+# Only the answer is multiplied.
+saturation = lambda service_s, slots, think_s: (slots * service_s + think_s) / service_s
