@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from coursekit.exercises import compare, exercise
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
 GOOD = {"PORT": "8080", "TIMEOUT": "30", "MODE": "production", "SECRET": "s" * 32}
 
@@ -116,6 +116,13 @@ def action(answer: Callable[[bool, bool, float], str]) -> str | None:
     return compare(answer, cases, "With {what} it gave {given!r}; expected {expected!r}.")
 
 
+def _chain(error: BaseException | None) -> Iterator[BaseException]:
+    """An exception, and those that a traceback would show above it."""
+    while error:
+        yield error
+        error = error.__cause__ or (None if error.__suppress_context__ else error.__context__)
+
+
 @exercise(
     "BEGIN before the first step, COMMIT after the last one, and ROLLBACK where one fails.",
     'try: ... except BaseException: database.execute("ROLLBACK"); raise',
@@ -125,13 +132,13 @@ def upgrade(answer: Callable[[sqlite3.Connection, list[str]], None]) -> str | No
     good = ["ALTER TABLE notes ADD COLUMN colour TEXT", "UPDATE notes SET colour = 'red'"]
     bad = [*good, "UPDATE nothing SET colour = 'blue'"]
     twice = ["CREATE UNIQUE INDEX each_once ON notes (body)", "INSERT INTO notes VALUES ('milk')"]
-    cases = [
-        (good, ("milk", "red"), "two good steps"),
-        (bad, ("milk",), "a third step that fails"),
-        (twice, ("milk",), "a second step that breaks a rule of the database"),
-        ([], ("milk",), "no steps at all"),
+    # With a word of the error that must come out.
+    cases: list[tuple[list[str], tuple[tuple[str, ...], str], str]] = [
+        (good, (("milk", "red"), ""), "two good steps"),
+        (bad, (("milk",), "nothing"), "a third step that fails"),
+        (twice, (("milk",), "UNIQUE"), "a second step that breaks a rule of the database"),
+        ([], (("milk",), ""), "no steps at all"),
     ]
-    fails = (bad, twice)
 
     def run(steps: list[str]) -> tuple[Exception | None, bool, list[tuple[str, ...]]]:
         """The exception of the answer, whether it left a transaction open, and what is in the file afterwards."""
@@ -144,22 +151,22 @@ def upgrade(answer: Callable[[sqlite3.Connection, list[str]], None]) -> str | No
                 try:
                     answer(database, steps)
                 except Exception as error:
-                    # A student may raise an error of their own, from it or while handling it.
-                    causes = (error, error.__cause__, None if error.__suppress_context__ else error.__context__)
-                    if steps in fails and not any(isinstance(each, sqlite3.Error) for each in causes):
-                        raise
                     raised = error
                 still_open = database.in_transaction
             # Another look at the file, as the next start would have it.
             with closing(sqlite3.connect(file)) as later:
                 return raised, still_open, later.execute("SELECT * FROM notes").fetchall()
 
-    def judge(result: Any, row: tuple[str, ...], what: str, steps: list[str]) -> str | None:
+    def judge(result: Any, expected: tuple[tuple[str, ...], str], what: str, _: object) -> str | None:
         raised, still_open, rows = result
-        if raised and steps not in fails:
+        row, word = expected
+        if raised and not word:
             return f"With {what} it raised {type(raised).__name__}: {raised}."
-        if not raised and steps in fails:
+        if not raised and word:
             return f"With {what} it raised nothing. The caller must hear of it: raise the error again."
+        # A student may raise an error of their own, from that of the step or while handling it.
+        if raised and not any(isinstance(each, sqlite3.Error) and word in str(each) for each in _chain(raised)):
+            return f"With {what} it raised {raised!r}, which is not the error of that step. Raise that one again."
         if rows != [row]:
             return f"With {what} the file then held {rows}; expected {[row]}."
         if still_open:
