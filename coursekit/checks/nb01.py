@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
+import contextlib
 import socket
 from typing import TYPE_CHECKING, Any
 
+from starlette.applications import Starlette
+from starlette.responses import JSONResponse
+from starlette.routing import Route
+
 from coursekit.exercises import compare, exercise
-from foundry_mock import Behaviour, MockEndpoint
+from foundry_mock import Behaviour, LocalServer, MockEndpoint
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
+
+    from starlette.requests import Request
 
     Messages = list[dict[str, str]]
 
@@ -21,6 +28,25 @@ def _dead_address() -> str:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return f"http://127.0.0.1:{probe.getsockname()[1]}/v1"
+
+
+@contextlib.contextmanager
+def _listing(*models: str) -> Iterator[str]:
+    """The address of an endpoint that lists these models; the mock always lists one."""
+
+    async def every(_: Request) -> JSONResponse:
+        return JSONResponse({"object": "list", "data": [{"id": model, "object": "model"} for model in models]})
+
+    async def one(request: Request) -> JSONResponse:
+        name = request.path_params["name"]
+        return JSONResponse({"id": name, "object": "model"}, 200 if name in models else 404)
+
+    server = LocalServer(Starlette(routes=[Route("/v1/models", every), Route("/v1/models/{name}", one)]))
+    address = server.start()
+    try:
+        yield f"{address}/v1"
+    finally:
+        server.stop()
 
 
 @exercise(
@@ -42,6 +68,8 @@ def usable(answer: Callable[[str, str], bool]) -> str | None:
             (mock.base_url, mock.model, True, "an endpoint that answers and lists the model"),
             (mock.base_url, "some-other-model", False, "an endpoint that does not list the model"),
             (mock.base_url, mock.model[:-2], False, "the beginning of a listed id, which is not a listed id"),
+            (mock.base_url, mock.model[2:], False, "the end of a listed id, which is not a listed id"),
+            (mock.base_url, mock.model + "0", False, "a listed id with one more digit (version 10, and 1 is listed)"),
             (_dead_address(), mock.model, False, "an address on which nothing listens"),
             (mock.base_url.removesuffix("/v1") + "/nowhere", mock.model, False, "an address with a wrong path"),
         ]
@@ -49,7 +77,12 @@ def usable(answer: Callable[[str, str], bool]) -> str | None:
             return missing
         if mock.counters.started:
             return "It made the endpoint generate. The list of models tells enough."
-    return None
+    three = ("a-generic-cpu:1", "b-generic-cpu:2", "c-generic-cpu:3")
+    with _listing(*three) as many, _listing() as none:
+        cases = [(many, model, True, f"model {at} of the three that are listed") for at, model in enumerate(three, 1)]
+        cases.append((many, "d-generic-cpu:4", False, "a fourth model where three are listed"))
+        cases.append((none, "a-generic-cpu:1", False, "an endpoint that lists no model at all"))
+        return compare(answer, cases, judge, accept=Exception)
 
 
 @exercise(
@@ -64,31 +97,48 @@ def full_id(answer: Callable[[str, list[str]], str]) -> str | None:
         "phi-4-mini-instruct-generic-cpu:9",
         "phi-4-mini-instruct-generic-cpu:10",
         "phi-4-generic-cpu:1",
-        "qwen2.5-0.5b-instruct-generic-cpu:4",
+        "Qwen2.5-0.5B-Instruct-generic-cpu:4",
         "phi-3.5-mini-cuda-gpu:1",
+        "phi-3-5-mini-cuda-gpu:2",
+        "mistral-7b-cuda-gpu:2",
+        "mistral-7b-openvino-npu:3",
+        "mistral-7b-generic-cpu:1",
     ]
     right = {
         "phi-4-mini-instruct": "phi-4-mini-instruct-generic-cpu:10",
         "phi-4": "phi-4-generic-cpu:1",
-        "qwen2.5-0.5b-instruct": "qwen2.5-0.5b-instruct-generic-cpu:4",
+        "Qwen2.5-0.5B-Instruct": "Qwen2.5-0.5B-Instruct-generic-cpu:4",
         "phi-3.5-mini": "phi-3.5-mini-cuda-gpu:1",
+        "mistral-7b": "mistral-7b-openvino-npu:3",
+    }
+    unlisted = {
+        "no-such-model": "a name that is not listed",
+        "phi": "the beginning of a name",
+        "mini-instruct": "the end of a name",
     }
 
-    def judge(given: object, expected: str | None, _: str, name: str, *__: object) -> str | None:
-        if given == expected or (expected is None and isinstance(given, LookupError)):
+    def judge(given: Any, expected: str | None, what: str, name: str, *_: object) -> str | None:
+        if isinstance(given, LookupError) if expected is None else given == expected:
             return None
+        did = f"raised {type(given).__name__}" if isinstance(given, Exception) else f"gave {given!r}"
         if expected is None:
-            return f"For a name that is not listed it gave {given!r}. Raise LookupError: a guess would fail much later."
-        if isinstance(given, LookupError):
-            return f"For {name!r} it raised LookupError, but {expected} is listed."
-        if isinstance(given, str) and given.endswith(":9"):
+            return f"For {what} ({name!r}) it {did}. Raise LookupError: a guess would fail much later."
+        if isinstance(given, Exception):
+            return f"For {name!r} it {did}, but {expected} is listed."
+        if given not in listed:
+            return f"For {name!r} it {did}; a full id, as the list has it, was expected."
+        if given.rpartition(":")[0].rsplit("-", 2)[0] != name:
+            return f"For {name!r} it took {given}. That is another model, whose name is only like it."
+        if given.endswith(":9"):
             return f"For {name!r} it took version 9 and there is a 10. Versions are numbers: compare them as numbers."
-        if given in listed:
-            return f"For {name!r} it took {given}. That is another model, whose name only begins the same way."
-        return f"For {name!r} it gave {given!r}; a full id from the list was expected."
+        return f"For {name!r} it took {given}, but {expected} has the highest version. The build does not matter."
 
-    cases = [(name, order, model, "") for name, model in right.items() for order in (listed, listed[::-1])]
-    return compare(answer, [*cases, ("no-such-model", listed, None, "")], judge, accept=LookupError)
+    orders = (listed, listed[::-1])
+    cases: list[tuple[str, list[str], str | None, str]]
+    cases = [(name, order, model, "") for name, model in right.items() for order in orders]
+    cases += [(name, order, None, what) for name, what in unlisted.items() for order in orders]
+    cases.append(("phi-4", [], None, "a name and an empty list"))
+    return compare(answer, cases, judge, accept=Exception)
 
 
 @exercise(
@@ -99,19 +149,21 @@ def is_whole(answer: Callable[[Any], bool]) -> str | None:
     """01.3: whole, or cut off."""
     import openai
 
-    kinds: list[tuple[int, str, str | None, bool, str]] = [
-        (5, "none", "length", False, "an answer that was cut off at max_tokens"),
-        (400, "none", "stop", True, "a whole answer"),
-        (20, " 20", "stop", True, "a whole answer that is exactly as long as max_tokens"),
-        (400, "none", "content_filter", False, "an answer that a content filter ended"),
-        (400, "none", None, False, "an answer without a finish_reason"),
+    kinds: list[tuple[int, str, str | None, str | None, bool, str]] = [
+        (5, "none", None, "length", False, "an answer that was cut off at max_tokens"),
+        (400, "none", None, "stop", True, "a whole answer"),
+        (20, " 20", None, "stop", True, "a whole answer that is exactly as long as max_tokens"),
+        (400, "none", "", "stop", True, "a whole answer without any text"),
+        (5, "none", "The sky is blue.", "length", False, "an answer that was cut off just after a full stop"),
+        (400, "none", None, "content_filter", False, "an answer that a content filter ended"),
+        (400, "none", None, None, False, "an answer without a finish_reason"),
     ]
     cases = []
     with (
         MockEndpoint(_QUICK) as mock,
         openai.OpenAI(base_url=mock.base_url, api_key="not-needed", timeout=3, max_retries=0) as client,
     ):
-        for limit, ending, reason, expected, what in kinds:
+        for limit, ending, text, reason, expected, what in kinds:
             question = "Count to 30." if ending == "none" else "Count to 25."
             reply = client.chat.completions.create(
                 model=mock.model,
@@ -120,8 +172,12 @@ def is_whole(answer: Callable[[Any], bool]) -> str | None:
                 stop=[ending],
             )
             reply.choices[0].finish_reason = reason  # type: ignore[assignment]
-            tokens = reply.usage.completion_tokens if reply.usage else 0
-            cases.append((reply, expected, f"{what} ({tokens} tokens, max_tokens={limit})"))
+            if text is None:
+                tokens = reply.usage.completion_tokens if reply.usage else 0
+                what = f"{what} ({tokens} tokens, max_tokens={limit})"
+            else:
+                reply.choices[0].message.content = text
+            cases.append((reply, expected, what))
     return compare(answer, cases, "For {what} it returned {given!r}; expected {expected}.")
 
 
@@ -136,16 +192,44 @@ def next_messages(answer: Callable[[Messages, str, str], Messages]) -> str | Non
     system = {"role": "system", "content": "You are brief."}
     before = [system, {"role": "user", "content": "Hi"}, {"role": "assistant", "content": "Hello"}]
 
-    def judge(given: Messages | None, expected: Messages, _: str, history: Messages, *__: str) -> str | None:
+    def judge(given: Any, expected: Messages, what: str, history: Messages, *_: str) -> str | None:
+        if given == expected:
+            return None
         if given is None:
             return "It returned None. Return the new list."
-        if list(given) == expected:
-            return None
-        roles = [message.get("role") for message in given]
+        if not isinstance(given, list):
+            return f"It returned a value of type {type(given).__name__}. Return a list, as the history is."
         if len(given) != len(expected):
-            return f"From {len(history)} messages it made {len(given)}; an exchange adds two, and none is lost."
-        return f"The roles are {roles}; expected {[message['role'] for message in expected]}, each with its text."
+            return (
+                f"With {what}: from {len(history)} messages it made {len(given)}; an exchange adds two, none is lost."
+            )
+        number, wrong, right = next(
+            (at, *pair) for at, pair in enumerate(zip(given, expected, strict=True), 1) if pair[0] != pair[1]
+        )
+        if isinstance(wrong, dict) and wrong.get("role") != right["role"]:
+            roles = [message.get("role") for message in given if isinstance(message, dict)]
+            return f"With {what}: the roles are {roles}; expected {[message['role'] for message in expected]}."
+        return f"With {what}: message {number} is {wrong!r}; expected {right!r}."
 
-    cases = [(history, question, reply, [*history, *exchange], "") for history in ([], [system], before)]
+    again = [*before, *exchange]
+    cases = [
+        ([], question, reply, "an empty history"),
+        ([system], question, reply, "a system message alone"),
+        (before, question, reply, "one exchange before"),
+        (again, question, reply, "a question that was asked before"),
+        (again * 6, question, reply, "a long history"),
+        (before, " Vad är ett API?\n", "Ett sätt\natt fråga. ", "spaces and line ends, which belong to the text"),
+        (before, question, "", "an empty reply, which is a reply too"),
+    ]
+    filled = [
+        (
+            history,
+            asked,
+            said,
+            [*history, {"role": "user", "content": asked}, {"role": "assistant", "content": said}],
+            what,
+        )
+        for history, asked, said, what in cases
+    ]
     changed = "It changed the list that it was given. Make a new one: another part of the app may hold the old."
-    return compare(answer, cases, judge, changed=changed)
+    return compare(answer, filled, judge, changed=changed)

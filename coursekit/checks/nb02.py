@@ -17,21 +17,37 @@ if TYPE_CHECKING:
 
 
 class _Desk:
-    """Counts how many jobs are under way, without any clock: each job waits for a few turns of the loop."""
+    """Counts how many jobs are under way. Each lasts a few turns of the loop, the first until all have begun."""
 
-    def __init__(self) -> None:
+    def __init__(self, count: int, limit: int) -> None:
         self.running = self.most = 0
+        self.begun: list[int] = []
+        self.idle = False
+        self.jobs = [self._job(number) for number in range(count)]
+        self._all = asyncio.Event()
+        self._waits = limit > 1  # alone, the first job would wait for ever
 
-    def job(self, number: int) -> Job:
+    def _job(self, number: int) -> Job:
         async def work() -> int:
+            self.begun.append(number)
             self.running += 1
             self.most = max(self.most, self.running)
+            if len(self.begun) >= len(self.jobs):
+                self._all.set()
             for _ in range(5 + 3 * (number % 3)):
                 await asyncio.sleep(0)
+            if number == 0 and self._waits:
+                await self._wait()
             self.running -= 1
             return number
 
         return work
+
+    async def _wait(self) -> None:
+        try:
+            await asyncio.wait_for(self._all.wait(), 2)
+        except TimeoutError:
+            self.idle = True
 
 
 @exercise(
@@ -42,31 +58,39 @@ class _Desk:
 def at_most(answer: Callable[[int, list[Job]], Awaitable[list[int]]]) -> str | None:
     """02.1: at once, but not all at once."""
 
-    def run(limit: int, count: int) -> tuple[list[int], int]:
-        desk = _Desk()
-        jobs = [desk.job(number) for number in range(count)]
-
-        async def within() -> Any:
-            given: Any = answer(limit, jobs)
-            return await asyncio.wait_for(given, 5) if inspect.isawaitable(given) else given
+    def run(limit: int, count: int) -> tuple[Any, _Desk]:
+        async def within() -> tuple[Any, _Desk]:
+            desk = _Desk(count, limit)
+            given: Any = answer(limit, desk.jobs[:])
+            return await asyncio.wait_for(given, 5) if inspect.isawaitable(given) else given, desk
 
         # In a thread of its own: the notebook's own loop is running while this check is.
         with ThreadPoolExecutor(1) as pool:
-            return pool.submit(asyncio.run, within()).result(), desk.most
+            return pool.submit(asyncio.run, within()).result()
 
     def judge(result: Any, _: None, __: str, limit: int, count: int) -> str | None:
+        jobs = "one job" if count == 1 else f"{count} jobs"
         if isinstance(result, TimeoutError):
-            return f"With limit={limit} and {count} jobs it did not end within 5 s."
-        given, most = result
-        if most > limit:
-            return f"With limit={limit}, {most} jobs were under way at once."
-        if given is None or list(given) != list(range(count)):
-            return f"With {count} jobs it returned {given!r}; expected their results in the order of the jobs."
-        if most < min(limit, count):
-            return f"With limit={limit} at most {most} ran at once. They should overlap as far as the limit allows."
+            return f"With limit={limit} and {jobs} it did not end within 5 s."
+        given, desk = result
+        if desk.most > limit:
+            return f"With limit={limit}, {desk.most} jobs were under way at once."
+        if len(desk.begun) > count:
+            return f"With {jobs} it began {len(desk.begun)}; each job is to run once."
+        if not isinstance(given, list | tuple) or list(given) != list(range(count)):
+            return f"With {jobs} it returned {given!r}; expected their results in the order of the jobs."
+        if desk.most < min(limit, count):
+            return (
+                f"With limit={limit} at most {desk.most} ran at once. They should overlap as far as the limit allows."
+            )
+        if desk.idle:
+            return (
+                f"With limit={limit} and {jobs}, a free place stayed empty while the first job ran on. "
+                "When any job ends, the next should begin."
+            )
         return None
 
-    cases = [(limit, count, None, "") for limit, count in ((1, 4), (3, 12), (5, 2))]
+    cases = [(limit, count, None, "") for limit, count in ((1, 4), (3, 12), (5, 2), (3, 1), (3, 0))]
     return compare(run, cases, judge, accept=TimeoutError)
 
 
@@ -81,12 +105,17 @@ def nearest_rank(answer: Callable[[list[float], float], float]) -> str | None:
     cases = [
         (five, 30, 20, five),
         (five, 40, 20, five),
+        (five, 45, 35, five),
         (five, 50, 35, five),
         (five, 100, 50, five),
         ([3, 1, 2], 50, 2, [3, 1, 2]),
         ([7], 99, 7, [7]),
         (hundred, 99, 99, "the numbers from 1 to 100"),
+        (hundred, 12.5, 13, "the numbers from 1 to 100"),
         ([5, 5, 1, 9], 1, 1, [5, 5, 1, 9]),
+        ([5, 5, 1, 9], 75, 5, [5, 5, 1, 9]),
+        ([5, 5, 1, 9], 0, 1, [5, 5, 1, 9]),
+        ([-3, 0.25, -8], 100, 0.25, [-3, 0.25, -8]),
     ]
     changed = "It changed the list that it was given. sorted(...) makes a new one."
     return compare(answer, cases, "For {1} per cent of {what} it gave {given!r}; expected {expected}.", changed=changed)
@@ -101,6 +130,8 @@ def first_token(answer: Callable[[float, list[tuple[float, str]]], float | None]
     cases: list[tuple[float, list[tuple[float, str]], float | None, str]] = [
         (10.0, [(10.25, ""), (10.5, "An"), (10.75, " API")], 0.5, "an empty chunk first"),
         (10.0, [(10.5, "An")], 0.5, "one chunk"),
+        (10.0, [(10.25, ""), (10.5, ""), (11.0, "An"), (11.5, "")], 1.0, "two empty chunks first, and one at the end"),
+        (10.0, [(10.0375, "An"), (10.5, " API")], 0.0375, "text after 37.5 ms"),
         (0.0, [(1.0, ""), (2.0, "")], None, "empty chunks only"),
         (0.0, [], None, "no chunk at all"),
         (0.0, [(0.0, "now")], 0.0, "text at once"),
@@ -112,7 +143,7 @@ def first_token(answer: Callable[[float, list[tuple[float, str]]], float | None]
             return None
         if isinstance(given, Exception):
             return f"With {what} it raised {type(given).__name__}; expected {expected}."
-        if given is None or expected is None:
+        if isinstance(given, bool) or not isinstance(given, int | float) or expected is None:
             return f"With {what} it gave {given!r}; expected {expected}."
         return f"With {what} it gave {given:g} s; expected {expected:g} s."
 
@@ -127,6 +158,7 @@ def first_token(answer: Callable[[float, list[tuple[float, str]]], float | None]
 def trim(answer: Callable[[Messages, list[int], int], Messages]) -> str | None:
     """02.4: trim a conversation."""
     system = {"role": "system", "content": "Be brief."}
+    later = {"role": "system", "content": "Be polite."}
     turns = [
         {"role": role, "content": f"{role} {number}"} for number in range(1, 4) for role in ("user", "assistant")
     ] + [{"role": "user", "content": "last"}]
@@ -143,23 +175,44 @@ def trim(answer: Callable[[Messages, list[int], int], Messages]) -> str | None:
         (full, [10, 40, 5, 5, 5, 5, 5, 5], 40, [system, *turns[2:]], "the first question is a long one"),
         (full, [10, 5, 5, 5, 5, 5, 40, 5], 40, [system, turns[-1]], "the last answer is a long one"),
         ([turns[-1]], [5], 1, [turns[-1]], "there is one message"),
+        ([system], [10], 10, [system], "there is only a system message"),
+        ([turns[0], *turns[2:]], [5] * 6, 25, turns[2:], "a question without an answer is first"),
+        (
+            [system, turns[1], *turns[4:]],
+            [10, 5, 5, 5, 5],
+            100,
+            [system, *turns[4:]],
+            "the assistant's greeting is first",
+        ),
+        ([*turns[4:6], turns[4]], [5, 5, 5], 5, [turns[4]], "the last question was asked before"),
+        (
+            [system, *turns[:2], later, *turns[4:]],
+            sizes[:7],
+            25,
+            [system, *turns[4:]],
+            "a second system message stands in the middle (only the first of all is kept in any case)",
+        ),
     ]
 
-    def judge(given: Messages | None, expected: Messages, what: str, messages: Messages, *_: object) -> str | None:
+    def judge(given: Any, expected: Messages, what: str, messages: Messages, *_: object) -> str | None:
         if given == expected:
             return None
         if given is None:
             return "It returned None. Return the messages that are kept."
+        if not isinstance(given, list):
+            return f"It returned a value of type {type(given).__name__}. Return a list of the messages that are kept."
+        if strange := [item for item in given if item not in messages]:
+            return f"When {what}, the result has {strange[0]!r}, which is none of the messages."
         if messages[0] == system and system not in given:
             return f"When {what}, the system message was lost."
         if messages[-1] not in given:
             return f"When {what}, the last message was lost."
-        rest = [message for message in given if message["role"] != "system"]
-        if rest[0]["role"] != "user":
+        rest = given[1:] if given[0] == system else given
+        if rest and rest[0]["role"] != "user":
             return f"When {what}, what remains begins with a message of the {rest[0]['role']}."
+        if len(given) == len(expected):
+            return f"When {what}, it kept {len(given)} messages, but not the newest ones in their order."
         return f"When {what}, it kept {len(given)} of {len(messages)} messages; expected {len(expected)}."
 
-    def run(messages: Messages, counts: list[int], budget: int) -> Messages:
-        return answer(messages, list(counts), budget)  # the sizes may be changed
-
-    return compare(run, cases, judge, changed="It changed the list that it was given. Make a new one.")
+    changed = "It changed a list that it was given. Make new ones: the messages and the sizes stay as they were."
+    return compare(answer, cases, judge, changed=changed)

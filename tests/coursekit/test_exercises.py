@@ -109,7 +109,13 @@ def test_an_exception_of_the_students_code_is_shown_with_its_input(number: str, 
 
 
 def test_a_result_that_the_check_cannot_read_is_not_shown_as_an_exception_of_the_student() -> None:
-    assert exercises.UNUSABLE in str(exercises.check("01.4", lambda *_: 5))
+    class Odd:
+        def __eq__(self, _: object) -> bool:
+            raise TypeError("not comparable")
+
+        __hash__ = None  # type: ignore[assignment]
+
+    assert exercises.UNUSABLE in str(exercises.check("01.4", lambda *_: Odd()))
 
 
 def fail_at_once(_: Callable[[], None]) -> str | None:

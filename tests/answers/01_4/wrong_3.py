@@ -1,4 +1,4 @@
-# word: The roles
+# word: the roles
 # Swaps the roles.
 
 

@@ -1,4 +1,4 @@
-# word: changed the list
+# word: changed a list
 # Changes the list.
 
 

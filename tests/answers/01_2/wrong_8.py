@@ -1,0 +1,7 @@
+# word: no-such-model
+# Returns None where nothing fits.
+
+
+def full_id(name, listed):
+    found = [m for m in listed if m.rpartition(":")[0].rsplit("-", 2)[0] == name]
+    return max(found, key=lambda m: int(m.rpartition(":")[2]), default=None)
