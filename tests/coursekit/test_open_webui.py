@@ -278,7 +278,7 @@ def command(cache: Path, base_url: str, *further: str) -> Iterator[tuple[str, li
             assert process.stdout
             for line in process.stdout:
                 said.append(line.strip())
-                if line.startswith("End it"):
+                if line.startswith("Press Ctrl-C"):
                     break
             else:
                 pytest.fail("\n".join(said))
