@@ -2,12 +2,21 @@
 
 from __future__ import annotations
 
+import base64
+import contextlib
+import email.utils
+import html
 import json
+import math
 import re
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
+from urllib.parse import parse_qsl, quote, unquote, urlsplit
+
+import httpx2
 
 from labkit.errors import EndpointError, LabError, ModelError, RequestError
-from labkit.listing import certificate, is_quota
+from labkit.listing import certificate, is_loading, is_quota
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -20,8 +29,14 @@ WORDS = 200
 _CONTEXT = re.compile(
     r"context[_ ](length|size|window)|maximum context|prompt is too long|too many (input )?tokens", re.IGNORECASE
 )
-_LOADING = re.compile(r"\bloading|warming up|is starting|not ready", re.IGNORECASE)
-_SECRET = re.compile(r"(?i)\b(?:bearer\s+|sk-|gsk_|hf_|api[-_ ]?key\s*[=:]\s*)[^\s\"',}]{4,}")
+_SECRET = re.compile(
+    r"""(?i)\b(?:bearer|basic)\s+[^\s"',}]{4,}"""
+    r"""|\b(?:(?:sk|xai|nvapi|pplx|csk|glpat)-|(?:gsk|hf|r8|gh[pousr]|github_pat|tgp_v1)_)[^\s"',}]{4,}"""
+    r"""|\b(?:AIza[\w-]{20,}|AKIA[A-Z\d]{12,}|eyJ[\w-]+\.[\w-]+\.[\w-]*)"""
+    r"""|\b(?:api[-_ ]?key|(?:access|auth)[-_ ]?token|password|secret)["']?\s*[=:]\s*["']?[^\s"',}&]{4,}"""
+)
+# Names in an address's query whose values are secret.
+_SECRET_NAME = re.compile(r"key|code|token|sig|secret|password", re.IGNORECASE)
 
 
 def explain(error: BaseException, connection: Connection | None = None) -> LabError:
@@ -36,13 +51,21 @@ def explain(error: BaseException, connection: Connection | None = None) -> LabEr
     if isinstance(error, LabError):
         return error
     if isinstance(error, openai.APIStatusError):
-        return _Refusal(error.status_code, error.body, error.response.headers, _key(error), connection).explained()
+        # All of the body: openai keeps what is under "error" alone, which may be `true` beside the words.
+        body = error.response.text or error.body
+        return _Refusal(
+            error.status_code, body, error.response.headers, _keys(error, connection), connection
+        ).explained()
     if isinstance(error, openai.APITimeoutError):
         return EndpointError("The endpoint did not answer in time", fix="ask again, or give it a longer time-out")
     if wrong := certificate(error):
         return EndpointError(
             f"The endpoint's certificate is not trusted ({wrong})",
             fix="set SSL_CERT_FILE to a file with the certificate of its issuer (PEM), then connect() again",
+        )
+    if isinstance(error, httpx2.DecodingError) or isinstance(error.__cause__, httpx2.DecodingError):
+        return EndpointError(
+            "The endpoint's answer cannot be unpacked", fix="look at the endpoint, or at a proxy before it"
         )
     if isinstance(error, openai.APIConnectionError):
         return EndpointError("The connection failed or broke off", fix=f"{_start(connection)}, then connect() again")
@@ -59,24 +82,42 @@ def explain_body(body: object, connection: Connection | None = None) -> LabError
     code = inside.get("code") or inside.get("status") if isinstance(inside, dict) else None
     number = str(code)
     status = int(number) if number.isdigit() and 400 <= int(number) <= 599 else 0
-    key = connection.api_key if connection else ""
-    return _Refusal(status, body, {}, key, connection).explained()
+    return _Refusal(status, body, {}, _keys(None, connection), connection).explained()
 
 
-def is_loading(text: str) -> bool:
-    """Whether a body with status 503 says that a model is still being loaded."""
-    return bool(_LOADING.search(text))
+def words(body: object, *keys: str) -> str:
+    """An endpoint's own words in an error's body, short and without the keys."""
+    return _shorten(next(_messages(body), ""), *keys)
+
+
+def retry_after(value: str | None, now: datetime | None = None) -> float:
+    """Seconds in a Retry-After header: a number or an HTTP date (RFC 9110, section 10.2.3); 0 if it is neither."""
+    with contextlib.suppress(ValueError):  # then it may be a date
+        seconds = float(value or 0)
+        return max(0.0, seconds) if math.isfinite(seconds) else 0.0
+    try:
+        until = email.utils.parsedate_to_datetime(value or "")
+    except ValueError:
+        return 0.0
+    # The oldest form of an HTTP date has no time zone: it is always UTC.
+    until = until if until.tzinfo else until.replace(tzinfo=UTC)
+    return max(0.0, (until - (now or datetime.now(UTC))).total_seconds())
 
 
 class _Refusal:
     """A status and a body, of which an error is to be made."""
 
     def __init__(
-        self, status: int, body: object, headers: Mapping[str, str], key: str, connection: Connection | None
+        self,
+        status: int,
+        body: object,
+        headers: Mapping[str, str],
+        keys: tuple[str, ...],
+        connection: Connection | None,
     ) -> None:
         self.status = status
         self.everything = body if isinstance(body, str) else json.dumps(body, default=str, ensure_ascii=False)
-        self.words = _shorten(next(_messages(body), ""), key)
+        self.words = words(body, *keys)
         self.headers = headers
         self.connection = connection
 
@@ -101,8 +142,14 @@ class _Refusal:
                 ModelError, "The endpoint has no model of this name", "chat takes the full id: use lab.model"
             )
         if self.status == 503 and is_loading(self.everything):
-            return self._error(EndpointError, "The model is still loading", "wait a little and ask again")
+            return self._error(EndpointError, "The model is still loading", self._wait())
+        if self.status == 503 and self.headers.get("Retry-After"):
+            return self._error(EndpointError, _STATUSES[503][1], self._wait())
         if known := _STATUSES.get(self.status):
+            if self.status in (400, 403) and is_quota(self.everything):
+                return self._error(
+                    known[0], "The quota of this key is used up", "look at plan and billing of the account"
+                )
             return self._error(*known)
         if self.status >= 500 or self.status == 0:
             what = f"The endpoint failed with status {self.status}" if self.status else "The endpoint failed"
@@ -116,9 +163,12 @@ class _Refusal:
             return self._error(
                 RequestError, "The quota of this key is used up", "look at plan and billing of the account"
             )
-        wait = self.headers.get("Retry-After")
-        fix = f"wait {wait} s and ask again" if wait else "wait a little and ask again"
-        return self._error(RequestError, "The endpoint takes no more requests just now", fix)
+        return self._error(RequestError, "The endpoint takes no more requests just now", self._wait())
+
+    def _wait(self) -> str:
+        seconds = math.ceil(retry_after(self.headers.get("Retry-After")))
+        wait = f"{seconds} s" if seconds <= 120 else f"{math.ceil(seconds / 60)} minutes"
+        return f"wait {wait if seconds else 'a little'} and ask again"
 
     def _error(self, kind: type[LabError], sentence: str, fix: str = "") -> LabError:
         return kind(f"{sentence} ({self.words})" if self.words else sentence, fix=fix or self._again())
@@ -159,47 +209,62 @@ _STATUSES: dict[int, tuple[type[LabError], str] | tuple[type[LabError], str, str
 }
 
 
-def _messages(body: object) -> Iterator[str]:
+# What the words of an error are called, the most telling first.
+_NAMES = (
+    *("message", "msg", "detail", "error_message", "error_msg", "errormessage", "error_description", "faultstring"),
+    *("error", "errors", "fault", "description", "exception", "title", "reason", "code", "type"),
+)
+
+
+def _messages(body: object, depth: int = 0) -> Iterator[str]:
     """The texts in an error's body, the most telling first; bodies come in many shapes."""
+    if depth > 20:
+        return
     if isinstance(body, str):
-        text = body.strip()
+        text = body.strip("\ufeff \t\r\n")
+        if re.match(r"(data|event|id):", text):  # an error as a stream of one event
+            text = "\n".join(line[5:].strip() for line in text.splitlines() if line.startswith("data:"))
         if text.startswith(("{", "[")):
             try:
-                yield from _messages(json.loads(text))
-            except ValueError:
+                yield from _messages(json.loads(text), depth + 1)
+            except (ValueError, RecursionError):
                 yield text
-        elif not re.match(r"(?i)<!doctype|<html|<\?xml", text) and text:
+        elif re.match(r"<[!?]", text) or (text.startswith("<") and "</" in text):  # a page, or XML
+            if found := re.search(r"(?i)<(?:title|message|h1|body|pre|p)\b[^<>]{0,200}>\s*([^<\s][^<]*)", text[:5000]):
+                yield html.unescape(found[1])
+        elif text:
             yield text
     elif isinstance(body, list):
         for item in body:
-            yield from _messages(item)
+            yield from _messages(item, depth + 1)
     elif isinstance(body, dict):
-        for name in (
-            "message",
-            "msg",
-            "detail",
-            "error",
-            "error_description",
-            "errors",
-            "title",
-            "reason",
-            "code",
-            "type",
-        ):
-            yield from _messages(body.get(name))
+        values = {str(name).lower(): value for name, value in body.items()}
+        for name in _NAMES:
+            yield from _messages(values.get(name), depth + 1)
 
 
-def _key(error: Any) -> str:
-    """The key that was sent, which some endpoints repeat in their answer."""
-    return str(error.request.headers.get("Authorization", "")).removeprefix("Bearer ")
+def _keys(error: Any, connection: Connection | None) -> tuple[str, ...]:
+    """What was sent and is secret, which some endpoints repeat in their answer."""
+    keys = [connection.api_key] if connection else []
+    addresses = [connection.base_url] if connection else []
+    if error is not None:
+        keys.append(str(error.request.headers.get("Authorization", "")).partition(" ")[2])
+        addresses.append(str(error.request.url))
+    for address in map(urlsplit, addresses):
+        keys += [unquote(address.password or "")]
+        keys += [value for name, value in parse_qsl(address.query) if _SECRET_NAME.search(name)]
+    return tuple(keys)
 
 
-def _shorten(text: str, key: str = "") -> str:
+def _shorten(text: str, *keys: str) -> str:
     """The first line, without keys and without the source position that Foundry Local 2.2.1 puts in front."""
-    line = (text.strip().splitlines() or [""])[0]
-    line = re.sub(r"\S+\.cc:\d+ [^)]*\) ", "", line)
-    if len(key) > 3 and key != "not-needed":
-        line = line.replace(key, "[key]")
+    line = (text.strip()[: 10 * WORDS].splitlines() or [""])[0]
+    line = re.sub(r"\x1b\[[\d;]*[A-Za-z]|[\x00-\x1f\x7f]", "", line)
+    line = re.sub(r"\S{1,200}\.cc:\d+ [^)]*\) ", "", line)
+    for key in keys:
+        if len(key) > 3 and key != "not-needed":
+            for form in (key, quote(key), quote(key, safe=""), base64.b64encode(key.encode()).decode()):
+                line = re.sub(re.escape(form), "[key]", line, flags=re.IGNORECASE)
     line = _SECRET.sub("[key]", line).strip().rstrip(".")
     return line if len(line) <= WORDS else line[: WORDS - 3] + "..."
 

@@ -30,9 +30,21 @@ SECONDS = 2.0
 # Names in a message.
 NAMES = 10
 # Foundry Local's ids end in the kind of build: phi-4-mini-instruct-generic-cpu:5.
-_QUOTA = re.compile(
-    r"insufficient[_ ]?(quota|balance|funds|credit)|exceeded your current quota|billing|out of credit", re.IGNORECASE
+# Words of a quota that is used up, of a limit that soon passes, of one that lasts, and words that only hint at a quota.
+_USED_UP = re.compile(
+    r"insufficient[_ ]?(user[_ ]?)?(quota|balance|funds|credit)|credit balance|(out of|not enough|available) credit"
+    r"|budget[_ ](has been )?exceeded|exceeded[_ ]?budget|over budget|spending limit|billing[_ ](hard|not)",
+    re.IGNORECASE,
 )
+_SOON = re.compile(r"per[-_ ]?(min|sec)|\b[rt]p[ms]\b", re.IGNORECASE)
+_LATE = re.compile(r"per[-_ ]?(day|week|month)|daily|weekly|monthly|/ ?(day|week|month)", re.IGNORECASE)
+_AGAIN = re.compile(r"(retry|try again) (in|after) [\d.]+ ?m?s(ec\w*)?\b", re.IGNORECASE)
+_HINT = re.compile(
+    r"exceeded[_ ](your[_ ])?current[_ ]quota|billing|credit limit|usage[_ ]limit|call volume quota"
+    r"|free (allocated|tier) quota|free ?tier ?only|top[- ]?up|recharge|payment required",
+    re.IGNORECASE,
+)
+_LOADING = re.compile(r"\bloading|warming up|is starting|not ready", re.IGNORECASE)
 _DEVICE = re.compile(r"-(generic|cuda|trtrtx|tensorrt|openvino|qnn|vitis|webgpu|directml)-(cpu|gpu|npu)$")
 
 
@@ -85,7 +97,7 @@ def list_models(base_url: str, api_key: str = "not-needed", *, seconds: float = 
         raise _no_api(base_url) from error
     if status == 401:
         raise EndpointError(f"The endpoint {shown(base_url)} refuses the key", fix="set API_KEY to the endpoint's key")
-    if status == 503 and b"oading" in body:
+    if status == 503 and is_loading(body.decode(errors="replace")):
         raise LoadingError(
             f"The endpoint {shown(base_url)} is still loading its model", fix="wait a little and connect() again"
         )
@@ -131,8 +143,18 @@ def certificate(error: BaseException | None) -> str:
 
 
 def is_quota(text: str) -> bool:
-    """Whether a body with status 429 says that a quota is used up, which no waiting will change."""
-    return bool(_QUOTA.search(text))
+    """Whether a body with status 429 says that a quota is used up, which no short wait will change.
+
+    Some speak of plan and billing where a limit of requests per minute is meant.
+    """
+    if _USED_UP.search(text) or _SOON.search(text):
+        return bool(_USED_UP.search(text))
+    return bool(_LATE.search(text) or (_HINT.search(text) and not _AGAIN.search(text)))
+
+
+def is_loading(text: str) -> bool:
+    """Whether a body with status 503 says that a model is still being loaded."""
+    return bool(_LOADING.search(text))
 
 
 def transport(base_url: str) -> dict[str, Any]:

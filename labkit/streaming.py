@@ -223,6 +223,8 @@ class _Reader:
             return EndpointError("The endpoint cannot be reached", fix=fix), End.TIMED_OUT
         if isinstance(error, openai.APITimeoutError | httpx2.TimeoutException | TimeoutError):
             return StreamError("The endpoint fell silent", fix="ask again, or give it more time"), End.TIMED_OUT
+        if isinstance(error, httpx2.DecodingError):
+            return explain(error, self.connection), End.DROPPED
         if isinstance(error, httpx2.TransportError):
             return StreamError("The connection broke off in the middle of the answer", fix="ask again"), End.DROPPED
         if isinstance(error, ValueError):

@@ -5,14 +5,10 @@ Source of the breaker and its three states: M. Nygard, Release It (2007), chapte
 
 from __future__ import annotations
 
-import contextlib
-import email.utils
-import math
 import random
 import time
 from collections import deque
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
@@ -20,6 +16,7 @@ import openai
 
 from labkit.errors import EndpointError
 from labkit.events import End
+from labkit.explain import retry_after as retry_after
 from labkit.listing import is_quota
 
 if TYPE_CHECKING:
@@ -55,25 +52,13 @@ def advise(error: LabError, ended: End) -> RetryAdvice:
         return RetryAdvice(again=True, counts=True, wait=retry_after(cause.response.headers.get("Retry-After")))
     if isinstance(cause, openai.APITimeoutError | openai.AuthenticationError | openai.PermissionDeniedError):
         return RetryAdvice(again=False, counts=True)
-    if isinstance(cause, openai.APIConnectionError | openai.InternalServerError):
+    if isinstance(cause, openai.InternalServerError):
+        return RetryAdvice(again=True, counts=True, wait=retry_after(cause.response.headers.get("Retry-After")))
+    if isinstance(cause, openai.APIConnectionError):
         return RetryAdvice(again=True, counts=True)
     if isinstance(cause, openai.NotFoundError):
         return RetryAdvice(again=False, counts=True)
     return RetryAdvice(again=isinstance(error, EndpointError), counts=isinstance(error, EndpointError))
-
-
-def retry_after(value: str | None, now: datetime | None = None) -> float:
-    """Seconds in a Retry-After header: a number or an HTTP date (RFC 9110, section 10.2.3); 0 if it is neither."""
-    with contextlib.suppress(ValueError):  # then it may be a date
-        seconds = float(value or 0)
-        return max(0.0, seconds) if math.isfinite(seconds) else 0.0
-    try:
-        until = email.utils.parsedate_to_datetime(value or "")
-    except ValueError:
-        return 0.0
-    # The oldest form of an HTTP date has no time zone: it is always UTC.
-    until = until if until.tzinfo else until.replace(tzinfo=UTC)
-    return max(0.0, (until - (now or datetime.now(UTC))).total_seconds())
 
 
 @dataclass(frozen=True)

@@ -7,6 +7,7 @@ import json
 import ssl
 import subprocess
 import threading
+import time
 from contextlib import nullcontext
 from dataclasses import dataclass
 from itertools import pairwise
@@ -23,7 +24,7 @@ from labkit.dialects import ThinkTags
 from labkit.errors import EndpointError, ModelError, RequestError, StreamError
 from labkit.events import End, FirstToken, Reasoning
 from labkit.latency import time_to_reasoning, tpot, ttft
-from labkit.listing import resolve, some
+from labkit.listing import is_quota, resolve, some
 from labkit.routing.resilience import advise
 from labkit.streaming import _Body
 from tests.conftest import Asked, Reply
@@ -336,6 +337,115 @@ def test_a_used_up_quota_is_asked_once(loopback: Serve) -> None:
         with pytest.raises(Exception, match="quota"):
             asyncio.run(ask())
     assert len(server.asked) == 2
+
+
+# Bodies of a status 429, and whether the quota is used up; the words of other vendors.
+QUOTAS: list[tuple[bool, str]] = [
+    (True, "Your credit balance is too low. Please go to Plans & Billing"),
+    (True, "Rate limit reached on tokens per day (TPD): Limit 500000. Please try again in 1h2m. Visit .../billing"),
+    (True, "Rate limit exceeded: free-models-per-day. Add 10 credits to unlock 1000 free model requests per day"),
+    (True, "Budget has been exceeded! Current cost: 1.2, Max budget: 1.0"),
+    (True, "Free allocated quota exceeded."),
+    (True, "You have exceeded your monthly included credits."),
+    (True, "insufficient_user_quota: no money"),
+    (True, "You have reached your specified API usage limits. You will regain access on 2026-12-01."),
+    (True, "Your team has used all available credits or reached its monthly spending limit."),
+    (True, "QuotaFailure: GenerateRequestsPerDayPerProject. You exceeded your current quota. Please retry in 26.4s."),
+    (False, "Rate limit reached on tokens per minute (TPM): Limit 6000. Need more? Upgrade at .../settings/billing"),
+    (False, "Rate limit reached on requests per min (RPM): Limit 3. Add a payment method at .../account/billing"),
+    (False, "You exceeded your current quota, please check your plan and billing details. Please retry in 26.4s."),
+    (False, "You exceeded the token rate limit. Please retry after 6 seconds. See aka.ms/oai/quotaincrease"),
+    (False, "Requests rate limit exceeded"),
+    (False, "The engine is currently overloaded"),
+]
+
+
+@pytest.mark.parametrize(("used_up", "message"), QUOTAS)
+def test_a_quota_of_other_vendors_is_told_from_a_limit_that_passes(used_up: bool, message: str) -> None:
+    assert is_quota(message) is used_up
+
+
+@pytest.mark.parametrize(
+    ("after", "fix"),
+    [
+        ("7", "wait 7 s and"),
+        ("0.5", "wait 1 s and"),
+        ("3600", "wait 60 minutes and"),
+        ("Fri, 31 Dec 1999 23:59:59 GMT", "wait a little and"),
+        ("nan", "wait a little and"),
+        ("soon", "wait a little and"),
+    ],
+)
+@pytest.mark.parametrize("status", [429, 503])
+def test_the_wait_is_in_words_of_a_person(after: str, fix: str, status: int, loopback: Serve) -> None:
+    server = loopback(Reply(b"Slow down", status, "text/plain", {"Retry-After": after}))
+    with Connection(server.base_url, "m", Source.BASE_URL, retries=0) as lab, pytest.raises(LabError) as caught:
+        list(stream_sync(lab, "Hi"))
+    assert caught.value.fix.startswith(fix)
+
+
+SECRETS = [
+    "a/b+c=very-secret",
+    "A/B+C=VERY-SECRET",
+    "a%2Fb%2Bc%3Dvery-secret",
+    "YS9iK2M9dmVyeS1zZWNyZXQ=",
+    "hush-hush",
+    "query-secret",
+    "AIzaSyA1234567890abcdefghijk",
+    "xai-abcdefghijkl",
+    "ghp_abcdefghijkl",
+    '"api_key": "another-secret"',
+    "Authorization: Basic enp6OnNlY3JldA==",
+]
+
+
+@pytest.mark.parametrize("secret", SECRETS)
+def test_no_form_of_a_key_is_shown(secret: str, loopback: Serve) -> None:
+    server = loopback(Reply.json({"error": {"message": f"Wrong: {secret} (it is)"}}, 400))
+    address = server.base_url.replace("//", "//bob:hush-hush@") + "?api-key=query-secret&api-version=2"
+    lab = Connection(address, "m", Source.BASE_URL, "a/b+c=very-secret", retries=0)
+    with lab, pytest.raises(RequestError, match=r"Wrong: .*\[key\]\"? \(it is\)") as caught:
+        list(stream_sync(lab, "Hi"))
+    assert secret.split()[-1].strip('"') not in str(caught.value)
+
+
+ODD_BODIES: list[tuple[bytes, str]] = [
+    (b'{"error": true, "msg": "No good"}', "No good"),
+    (b'{"error": "Forbidden", "message": "No good"}', "No good"),
+    (b'{"error": "invalid_grant", "error_description": "No good"}', "No good"),
+    (b'{"error_code": 110, "error_msg": "No good"}', "No good"),
+    (b'{"Message": "No good"}', "No good"),
+    (b'{"fault": {"faultstring": "No good"}}', "No good"),
+    (b'\xef\xbb\xbf{"error": "No good"}', "No good"),
+    (b'event: error\ndata: {"error": {"message": "No good"}}\n\n', "No good"),
+    (b"<html><head><title>No good</title></head>", "(No good)"),
+    (b"<pre>No good</pre>", "(No good)"),
+    (b'<?xml version="1.0"?><Error><Message>No good</Message></Error>', "(No good)"),
+    (b"<think> is no good", "<think> is no good"),
+    (b"\x1b[31mNo good\x1b[0m", "(No good)"),
+    (b"No good " + b"x" * 100_000, "No good"),
+    (b"[" * 100_000, "[["),
+    (b'{"error":' * 900 + b"1" + b"}" * 900, ""),
+]
+
+
+@pytest.mark.parametrize(("body", "words"), ODD_BODIES)
+def test_a_body_of_another_shape_keeps_its_words(body: bytes, words: str, loopback: Serve) -> None:
+    server = loopback(Reply(body, 400))
+    start = time.perf_counter()
+    with Connection(server.base_url, "m", Source.BASE_URL, retries=0) as lab, pytest.raises(RequestError) as caught:
+        list(stream_sync(lab, "Hi"))
+    assert words in caught.value.message
+    assert len(caught.value.message) < 320
+    assert time.perf_counter() - start < 5
+
+
+def test_an_answer_that_cannot_be_unpacked_is_an_error_of_the_endpoint(loopback: Serve) -> None:
+    for code in (200, 400, 429):
+        server = loopback(Reply(b"not packed", code, headers={"Content-Encoding": "gzip"}))
+        lab = Connection(server.base_url, "m", Source.BASE_URL, retries=0)
+        with lab, pytest.raises(EndpointError, match="cannot be unpacked"):
+            list(stream_sync(lab, "Hi"))
 
 
 KEY = "sk-a-secret-key-4711"
