@@ -81,6 +81,8 @@ _ENDINGS = {
 def ending(answer: Answer) -> str:
     """How an answer ended, unless it is complete: one sentence, with the fix after an error."""
     trace = answer.trace
+    if trace.ended is End.FINISHED and not answer.text:
+        return "[finished without a text]"
     return str(trace.error) if trace.error else _ENDINGS.get(trace.ended, f"[{trace.ended}]")
 
 

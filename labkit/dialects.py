@@ -19,29 +19,23 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("labkit")
 
-# What ended an answer, by the word in `finish_reason`. Any other word means that the model itself has finished.
-_ENDS = {
-    "length": End.LENGTH,
-    "max_tokens": End.LENGTH,
-    "max_output_tokens": End.LENGTH,
-    "model_length": End.LENGTH,
-    "model_context_window_exceeded": End.LENGTH,
-    "content_filter": End.FILTERED,
-    "content_filtered": End.FILTERED,
-    "guardrail_intervened": End.FILTERED,
-    "safety": End.FILTERED,
-    "recitation": End.FILTERED,
-    "blocklist": End.FILTERED,
-    "prohibited_content": End.FILTERED,
-    "spii": End.FILTERED,
-    "sensitive": End.FILTERED,
-    "refusal": End.DECLINED,
-}
+# What ended an answer, by the words in `finish_reason`; the first that fits counts. Gemini, for example, sends
+# "content_filter: PROHIBITED_CONTENT". Any other word means that the model itself has finished.
+_ENDS = (
+    (re.compile(r"length|token_limit|error_limit|max_(?:\w+_)?tokens|truncat|context_window"), End.LENGTH),
+    (
+        re.compile("filter|safety|recitation|blocklist|blocked|prohibited|spii|sensitive|guardrail|moderat|toxic"),
+        End.FILTERED,
+    ),
+    (re.compile("refus"), End.DECLINED),
+    # DeepSeek: insufficient_system_resource; vLLM: abort; Zhipu: network_error; Gemini: MALFORMED_FUNCTION_CALL.
+    (re.compile("error|fail|abort|cancel|insufficient|malformed|interrupt|time_?out|overload"), End.DROPPED),
+)
 
 
 def end_of(reason: str) -> End:
-    """How an answer with this `finish_reason` ended."""
-    return _ENDS.get(reason.lower(), End.FINISHED)
+    """How an answer with this `finish_reason` ended; DROPPED where the endpoint itself failed."""
+    return next((ended for words, ended in _ENDS if words.search(reason.lower())), End.FINISHED)
 
 
 @dataclass(frozen=True)
@@ -54,7 +48,7 @@ class Piece:
 
 def pieces(delta: dict[str, Any]) -> Iterator[Piece]:
     """The texts of one delta, or of a whole message, in the order in which a person reads them."""
-    for name in ("reasoning_content", "reasoning", "thinking"):
+    for name in ("reasoning_content", "reasoning", "thinking", "reasoning_text", "reasoning_details"):
         if text := _joined(delta.get(name)):
             yield Piece(text, reasoning=True)
             break  # some gateways send the same text under two names
@@ -72,24 +66,37 @@ def _joined(value: Any) -> str:
     if isinstance(value, list):
         return "".join(map(_joined, value))
     if isinstance(value, dict):
-        return next(
-            (text for name in ("text", "thinking", "reasoning", "content") if (text := _joined(value.get(name)))), ""
-        )
+        names = ("text", "thinking", "reasoning", "content", "summary")
+        return next((text for name in names if (text := _joined(value.get(name)))), "")
     return ""
 
 
-_OPEN, _CLOSE = "<think>", "</think>"
+def refused(content: Any) -> str:
+    """The text of the parts of type refusal."""
+    parts = content if isinstance(content, list) else ()
+    return "".join(str(part.get("refusal") or "") for part in parts if isinstance(part, dict))
+
+
+# How models mark their reasoning, where the server does not take it out: DeepSeek and Qwen, Claude, Gemini, Granite,
+# Seed-OSS, Magistral, Kimi-VL, Gemma 4, gpt-oss.
+_TAGS = {f"<{name}>": f"</{name}>" for name in ("think", "thinking", "thought", "reasoning", "seed:think")} | {
+    "[THINK]": "[/THINK]",
+    "◁think▷": "◁/think▷",
+    "<|channel>thought": "<channel|>",
+    "<|channel|>analysis<|message|>": "<|end|><|start|>assistant<|channel|>final<|message|>",
+}
 
 
 @dataclass
 class ThinkTags:
-    """Tells `<think>...</think>` at the beginning of a text from the answer after it, however the text is cut.
+    """Tells the reasoning at the beginning of a text, between tags, from the answer after it, however it is cut.
 
     A tag later in the answer is text: somebody may have asked about it.
     """
 
     _held: str = ""
     _inside: bool = False
+    _close: str = ""
     _thought: bool = False
     _over: bool = False
 
@@ -98,8 +105,8 @@ class ThinkTags:
         self._held += text
         while self._held and not self._over:
             if self._inside:
-                before, tag, rest = self._held.partition(_CLOSE)
-                kept = 0 if tag else _overlap(before, _CLOSE)
+                before, tag, rest = self._held.partition(self._close)
+                kept = 0 if tag else _overlap(before, self._close)
                 if thought := before[: len(before) - kept]:
                     yield Piece(thought, reasoning=True)
                 self._held = rest if tag else before[len(before) - kept :]
@@ -110,9 +117,11 @@ class ThinkTags:
                 begun = self._held.lstrip()
                 if self._thought:  # the white space after the tag is not the answer's
                     self._held = begun
-                if begun.startswith(_OPEN):
-                    self._inside, self._held = True, begun.removeprefix(_OPEN)
-                elif _OPEN.startswith(begun):  # nothing but white space so far, or a part of the tag
+                if tag := next((each for each in _TAGS if begun.startswith(each)), ""):
+                    self._inside, self._held, self._close = True, begun.removeprefix(tag), _TAGS[tag]
+                elif any(
+                    each.startswith(begun) for each in _TAGS
+                ):  # nothing but white space so far, or a part of the tag
                     return
                 else:
                     self._over = True
@@ -132,14 +141,28 @@ def _overlap(text: str, tag: str) -> int:
 
 # What an answer does not need, and what some endpoints want to be called something else.
 _OTHER_NAMES = {"max_tokens": "max_completion_tokens", "max_completion_tokens": "max_tokens"}
-_OPTIONAL = ("stream_options", "seed", "temperature", "top_p", "frequency_penalty", "presence_penalty", "logprobs")
+_OPTIONAL = (
+    *("stream_options", "seed", "temperature", "top_p", "frequency_penalty", "presence_penalty"),
+    *("logprobs", "top_logprobs", "reasoning_effort"),
+)
 _UNKNOWN = re.compile(
-    r"unsupported|not support|n't support|unrecogni[sz]ed|unknown|unexpected|extra|not permitted|not allowed"
-    r"|not available|not implemented|deprecated|no such|incompatible",
+    r"unsupported|not support|n't support|recogni[sz]ed|unknown|unexpected|\bextra|not (?:be )?(?:permitted|allowed)"
+    r"|not (?:available|implemented|enabled|accept)|n't accept"
+    r"|must be (?:null|none|omitted|removed|unset)|deprecated|no such|incompatible|forbidden|disallowed"
+    r"|(?:cannot|can't|can not|may not|must not) (?:both )?be (?:used|set|specified|provided|sent)"
+    r"|not (?:a )?valid (?:field|param|argument|option|property|key)"
+    r"|invalid (?:field|param|argument|option|property|key)|only \S+ is allowed|only be set|mutually exclusive"
+    r"|\buse \W{0,2}max_(?:completion_)?tokens",
     re.IGNORECASE,
 )
 _OUT_OF_RANGE = re.compile(
-    r"greater|less|larger|smaller|at most|at least|between|maximum|minimum|too |range", re.IGNORECASE
+    r"\b(?:greater|less|larger|smaller|at most|at least|between|maximum|minimum|exceeds|too|range|should be"
+    r"|must be (?!used|omitted|removed|unset|null|none))\b",
+    re.IGNORECASE,
+)
+# After these words an error names what the endpoint does take.
+_TAKES = re.compile(
+    r"expected one of|(?<!t )\b(?:supported|allowed|accepted|valid)(?: \w+)?(?: are| include)?:", re.IGNORECASE
 )
 
 
@@ -166,15 +189,23 @@ class Dialect:
         A value that is out of range is not: it would be ignored in silence.
         """
         text = body if isinstance(body, str) else json.dumps(body, default=str)
-        if status not in (400, 422) or not _UNKNOWN.search(text) or _OUT_OF_RANGE.search(text):
+        text = re.sub(r"\\+[nrt]", " ", text)  # a line end inside JSON would belong to the name after it
+        if status not in (400, 422, 500, 501) or not _UNKNOWN.search(text) or _OUT_OF_RANGE.search(text):
             return False
-        for name in (*_OTHER_NAMES, *_OPTIONAL):
-            if name not in sent or name in self.refused or not re.search(rf"\b{name}\b", text):
-                continue
-            other = _OTHER_NAMES.get(name, "")
-            if other in self.refused:  # it takes neither
-                other = ""
-            self.refused[name] = other
-            log.warning("The endpoint refuses %s: %s", name, f"it is sent as {other}" if other else "it is left out")
+        said = _TAKES.split(text, maxsplit=1)[0]
+        places = {name: text.find(name) for name in (*_OTHER_NAMES, *_OPTIONAL) if re.search(rf"\b{name}\b", said)}
+        found = [name for name in sorted(places, key=lambda name: places[name]) if name in sent]
+        named = re.search(r'"param": ?"(\w+)', text)
+        if named and named[1] in sent:
+            found = [name for name in (*_OTHER_NAMES, *_OPTIONAL) if name == named[1]]
+        for name in found:
+            if name not in self.refused:  # another request, sent at the same time, may have learnt it already
+                other = _OTHER_NAMES.get(name, "")
+                self.refused[name] = "" if other in self.refused else other
+                log.warning(
+                    "The endpoint refuses %s: %s",
+                    name,
+                    f"it is sent as {self.refused[name]}" if self.refused[name] else "it is left out",
+                )
             return True
         return False

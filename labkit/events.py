@@ -115,7 +115,7 @@ class Trace:
 
     @property
     def _text_tokens(self) -> int | None:
-        if self.completion_tokens is None or not self.reasoning:
-            return self.completion_tokens
+        if self.completion_tokens is not None and self.reasoning_tokens:  # also where the reasoning itself is hidden
+            return max(0, self.completion_tokens - self.reasoning_tokens)
         # Some endpoints count the reasoning as 0, or do not count it apart: then nothing is known of the text alone.
-        return self.completion_tokens - self.reasoning_tokens if self.reasoning_tokens else None
+        return None if self.reasoning else self.completion_tokens

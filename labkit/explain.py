@@ -27,13 +27,19 @@ if TYPE_CHECKING:
 # Characters of an endpoint's own words in a message.
 WORDS = 200
 _CONTEXT = re.compile(
-    r"context[_ ](length|size|window)|maximum context|prompt is too long|too many (input )?tokens", re.IGNORECASE
+    r"context[_ ](length|size|window)|maximum (context|model length)|too many (input )?tokens|token count .* exceeds"
+    r"|(prompt|input)\b.* (is too long|longer than|exceeds the (maximum|max))",
+    re.IGNORECASE,
 )
 _SECRET = re.compile(
-    r"""(?i)\b(?:bearer|basic)\s+[^\s"',}]{4,}"""
+    r"""(?i)\b(?:bearer|basic)\s+(?=\S*\d|\S{20})[^\s"',}]{4,}"""
     r"""|\b(?:(?:sk|xai|nvapi|pplx|csk|glpat)-|(?:gsk|hf|r8|gh[pousr]|github_pat|tgp_v1)_)[^\s"',}]{4,}"""
     r"""|\b(?:AIza[\w-]{20,}|AKIA[A-Z\d]{12,}|eyJ[\w-]+\.[\w-]+\.[\w-]*)"""
     r"""|\b(?:api[-_ ]?key|(?:access|auth)[-_ ]?token|password|secret)["']?\s*[=:]\s*["']?[^\s"',}&]{4,}"""
+)
+_KEY = re.compile(r"api[ _-]?key (not valid|invalid|expired)|invalid api[ _-]?key", re.IGNORECASE)
+_FILTER = re.compile(
+    r"content[_ ]filter|content management policy|ResponsibleAI|data_inspection|moderation", re.IGNORECASE
 )
 # Names in an address's query whose values are secret.
 _SECRET_NAME = re.compile(r"key|code|token|sig|secret|password", re.IGNORECASE)
@@ -73,7 +79,8 @@ def explain(error: BaseException, connection: Connection | None = None) -> LabEr
         return explain_body({"error": error.body or error.message}, connection)
     if isinstance(error, RuntimeError) and "client has been closed" in str(error):
         return EndpointError("This connection is closed", fix="connect() again")
-    return LabError(f"{type(error).__name__}: {_shorten(str(error))}")
+    first = str(error).strip().partition("\n")[0]
+    return LabError(f"{type(error).__name__}: {_shorten(first)}")
 
 
 def explain_body(body: object, connection: Connection | None = None) -> LabError:
@@ -129,6 +136,10 @@ class _Refusal:
                 "The messages and the answer do not fit into the context window",
                 "send fewer or shorter messages",
             )
+        if self.status in (0, 400) and _FILTER.search(self.everything):
+            return self._error(RequestError, "A content filter of the endpoint stops this", "ask it in other words")
+        if self.status == 400 and _KEY.search(self.everything):  # Gemini
+            return self._error(RequestError, "The endpoint refuses the key", "set API_KEY to the endpoint's key")
         if "not loaded" in self.everything:
             return self._error(
                 ModelError,
@@ -239,7 +250,11 @@ def _messages(body: object, depth: int = 0) -> Iterator[str]:
             yield from _messages(item, depth + 1)
     elif isinstance(body, dict):
         values = {str(name).lower(): value for name, value in body.items()}
-        for name in _NAMES:
+        metadata = values.get("metadata")
+        if isinstance(metadata, dict) and metadata.get("raw"):  # OpenRouter: what the provider behind it said
+            raw = next(_messages(metadata["raw"], depth + 1), "")
+            yield ": ".join(filter(None, (str(body.get("message") or ""), raw)))
+        for name in (*_NAMES, *values):
             yield from _messages(values.get(name), depth + 1)
 
 
@@ -257,8 +272,8 @@ def _keys(error: Any, connection: Connection | None) -> tuple[str, ...]:
 
 
 def _shorten(text: str, *keys: str) -> str:
-    """The first line, without keys and without the source position that Foundry Local 2.2.1 puts in front."""
-    line = (text.strip()[: 10 * WORDS].splitlines() or [""])[0]
+    """As one line, without keys and without the source position that Foundry Local 2.2.1 puts in front."""
+    line = " ".join(text.strip()[: 10 * WORDS].split())
     line = re.sub(r"\x1b\[[\d;]*[A-Za-z]|[\x00-\x1f\x7f]", "", line)
     line = re.sub(r"\S{1,200}\.cc:\d+ [^)]*\) ", "", line)
     for key in keys:

@@ -22,10 +22,10 @@ import openai
 from openai._streaming import SSEDecoder  # public only as a part of openai's own loop, which hides [DONE]
 
 from labkit.connection import TIMEOUT
-from labkit.dialects import ThinkTags, end_of, pieces
+from labkit.dialects import ThinkTags, end_of, pieces, refused
 from labkit.errors import EndpointError, LabError, StreamError, UsageError
 from labkit.events import End, Failure, Finish, FirstToken, Reasoning, Text, Trace, Usage
-from labkit.explain import explain, explain_body
+from labkit.explain import explain, explain_body, words
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, AsyncIterator, Iterable, Iterator, Mapping, Sequence
@@ -48,7 +48,12 @@ ANSWERS = logging.getLogger("labkit.answers")
 SILENCE = 120.0
 # Seconds that a body may take to end after [DONE]; after that its connection is not used again.
 REST = 0.1
+# Seconds that a count of tokens may take after the end of the answer, where [DONE] does not come.
+GRACE = 5.0
+# Bytes at the end of a body that are kept, in case that they say why it ended.
+TAIL = 4000
 _DONE_LINE = re.compile(rb"(?:^|[\r\n])data: ?\[DONE\][ \r\n]*$")
+_STRAY = re.compile(r"^(?:error: *(.+)|(\[?\{.+))$", re.MULTILINE)
 
 
 class _Body:
@@ -66,10 +71,11 @@ class _Body:
         self._begun = False
         self._whole: bytearray | None = None
         self._tail = b""
+        self.complete = False
 
     def feed(self, data: bytes) -> bytes:
         """The same bytes as clean UTF-8."""
-        if time.perf_counter() - self.last_event > self.silence:
+        if time.perf_counter() - self.last_event > (GRACE if self.complete else self.silence):
             raise TimeoutError
         clean = self._utf8.decode(data).encode()
         if not self._begun and (start := clean.lstrip()):
@@ -84,9 +90,9 @@ class _Body:
         if self._whole is not None:
             self._whole += clean
             return b""
-        self._tail = (self._tail + clean)[-32:]
+        self._tail = (self._tail + clean)[-TAIL:]
         # Some servers leave out the blank line that ends the last event, and keep the connection open.
-        return clean + b"\n\n" if _DONE_LINE.search(self._tail) else clean
+        return clean + b"\n\n" if _DONE_LINE.search(self._tail[-32:]) else clean
 
     def end(self) -> bytes:
         """What ends an event that the server left open; an answer in one piece as a stream of one event."""
@@ -95,15 +101,43 @@ class _Body:
             return b"data: " + line + b"\n\ndata: [DONE]\n\n"
         return self._utf8.decode(b"", final=True).encode() + b"\n\n"
 
+    @property
+    def in_one_piece(self) -> bool:
+        """Whether the answer is a JSON document instead of a stream."""
+        return self._whole is not None
+
+    def stray(self) -> object:
+        """An error that stands outside of the events, as some servers send it; else None."""
+        lines = self._tail.decode(errors="replace").replace("\r", "\n")
+        if len(self._tail) == TAIL:  # the first line may have lost its beginning
+            lines = lines.partition("\n")[2]
+        found = _STRAY.findall(lines)
+        return {"error": found[-1][0] or found[-1][1]} if found else None
+
     def read(self, body: Iterator[bytes]) -> Iterator[bytes]:
-        for data in body:
-            yield self.feed(data)
+        with self._lenient():
+            for data in body:
+                yield self.feed(data)
         yield self.end()
 
     async def aread(self, body: AsyncIterator[bytes]) -> AsyncGenerator[bytes]:
-        async for data in body:
-            yield self.feed(data)
+        with self._lenient():
+            while True:
+                async with asyncio.timeout(GRACE if self.complete else None):
+                    data = await anext(body, None)
+                if data is None:
+                    break
+                yield self.feed(data)
         yield self.end()
+
+    @contextmanager
+    def _lenient(self) -> Iterator[None]:
+        """After the end of the answer it does not matter how the body ends."""
+        try:
+            yield
+        except (httpx2.TransportError, TimeoutError):
+            if not self.complete:
+                raise
 
 
 class _Reader:
@@ -142,32 +176,53 @@ class _Reader:
             self.done = True
             yield from self._show(self.tags.end())
             return
-        yield from self._read_chunk(json.loads(data), failed=event.event == "error")
+        try:
+            chunk = json.loads(data)
+        except ValueError:
+            if event.event == "error":
+                raise explain_body({"error": data}, self.connection) from None
+            said = words(data, self.connection.api_key)
+            raise StreamError(
+                f"The endpoint sent something that is not JSON ({said})", fix="check the address"
+            ) from None
+        yield from self._read_chunk(chunk, failed=event.event == "error")
         self.body.last_event = time.perf_counter()  # the consumer's time is not the endpoint's silence
 
     def _read_chunk(self, chunk: Any, *, failed: bool) -> Iterator[Event]:
-        if not isinstance(chunk, dict):
-            raise StreamError("The endpoint sent JSON that is not a part of an answer", fix="check the address")
-        if failed or chunk.get("error") or chunk.get("object") == "error":
+        if isinstance(chunk, list) and len(chunk) == 1:  # Gemini's errors
+            chunk = chunk[0]
+        odd = not isinstance(chunk, dict)
+        if not odd and (failed or chunk.get("error") or chunk.get("object") == "error" or _is_error(chunk)):
             raise explain_body(chunk, self.connection)
+        if odd or (self.body.in_one_piece and not chunk.get("choices")):
+            raise StreamError("The endpoint sent JSON that is not a part of an answer", fix="check the address")
         for choice in chunk.get("choices") or ():
             if choice.get("index"):  # a second answer beside the first, which was asked for with `n`
                 continue
             delta = choice.get("delta") or choice.get("message") or {}
             for piece in pieces(delta):
                 yield from self._show([piece] if piece.reasoning else self.tags.feed(piece.text))
-            if refusal := delta.get("refusal"):
+            if refusal := delta.get("refusal") or refused(delta.get("content")):
                 self.declined = True
                 yield self._text(refusal)
-            if reason := choice.get("finish_reason"):
-                self.finish = str(reason)
+            if choice.get("error"):
+                raise explain_body(choice, self.connection)
+            reason = str(choice.get("finish_reason") or "")
+            if reason.lower() not in ("", "null", "none"):
+                self.finish, self.body.complete = reason, True
                 yield from self._show(self.tags.end())
+            chunk.setdefault("usage", choice.get("usage"))  # Moonshot
         if usage := chunk.get("usage"):
             details = usage.get("completion_tokens_details") or {}
-            self.trace.prompt_tokens = usage.get("prompt_tokens")
-            self.trace.completion_tokens = usage.get("completion_tokens")
-            self.trace.reasoning_tokens = details.get("reasoning_tokens")
-            yield Usage(self.elapsed(), "", usage.get("prompt_tokens") or 0, usage.get("completion_tokens") or 0)
+            asked, answered = usage.get("prompt_tokens"), usage.get("completion_tokens")
+            reasoned = details.get("reasoning_tokens") or usage.get("reasoning_tokens")
+            if reasoned and answered is not None:
+                # xAI and Gemini leave the reasoning out of the tokens of the answer, but not out of the sum.
+                apart = usage.get("total_tokens") == (asked or 0) + answered + reasoned
+                answered += reasoned if apart or reasoned > answered else 0
+            self.trace.prompt_tokens, self.trace.completion_tokens = asked, answered
+            self.trace.reasoning_tokens = reasoned
+            yield Usage(self.elapsed(), "", asked or 0, answered or 0)
 
     def _show(self, found: Iterable[Piece]) -> Iterator[Event]:
         for piece in found:
@@ -187,12 +242,15 @@ class _Reader:
     def finished(self) -> Finish:
         """The last event of a stream that was read to its end. Raises StreamError if it ended too early."""
         if not self.complete:
+            if stray := self.body.stray():
+                raise explain_body(stray, self.connection)
             raise StreamError(
                 "The answer broke off: the stream ended without saying that it is complete", fix="ask again"
             )
-        if self.finish.lower() in {"error", "failed"}:
-            raise StreamError("The endpoint failed in the middle of the answer", fix="ask again")
-        self.trace.ended = End.DECLINED if self.declined else end_of(self.finish)
+        ended = end_of(self.finish)
+        if ended is End.DROPPED:
+            raise StreamError(f"The endpoint failed in the middle of the answer ({self.finish})", fix="ask again")
+        self.trace.ended = End.DECLINED if self.declined else ended
         return Finish(self.elapsed(), "", self.finish or "stop")
 
     @property
@@ -207,6 +265,8 @@ class _Reader:
             yield
         except Exception as error:
             self.trace.error, self.trace.ended = self._translate(error)
+            if self.trace.error is error:
+                raise
             raise self.trace.error from error
         finally:
             self.trace.end = time.perf_counter()
@@ -232,6 +292,13 @@ class _Reader:
         if isinstance(error, TypeError | AttributeError):
             return StreamError("The endpoint sent JSON of another form", fix="check the address"), End.DROPPED
         return explain(error, self.connection), End.REFUSED
+
+
+def _is_error(chunk: dict[str, Any]) -> bool:
+    """Whether a chunk without choices tells of an error, under one of the names that servers have for it."""
+    return "choices" not in chunk and any(
+        chunk.get(name) for name in ("message", "detail", "errors", "error_code", "error_msg")
+    )
 
 
 @runtime_checkable

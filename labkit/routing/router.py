@@ -338,7 +338,7 @@ class Routed(Answer):
     def _note(self, attempt: Attempt, answer: Answer | None = None) -> None:
         assert self.decision is not None
         cost = self.decision.cost
-        if attempt.target is Target.CLOUD and answer is not None and answer.trace.chunks:
+        if attempt.target is Target.CLOUD and answer is not None and (answer.trace.chunks or answer.reasoning):
             price = self.router.cloud.price
             cost = None if price is None or cost is None else cost + price.of(answer.trace)
         self.decision = replace(self.decision, tried=(*self.decision.tried, attempt), cost=cost)

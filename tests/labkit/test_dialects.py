@@ -30,7 +30,7 @@ from labkit.streaming import _Body
 from tests.conftest import Asked, Reply
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Iterator
     from pathlib import Path
 
     from tests.conftest import Loopback
@@ -123,6 +123,11 @@ STREAMS: dict[str, Case] = {
     "a filter": Case(text("First you") + end("content_filter") + DONE, "First you", "", End.FILTERED),
     "a filter at once": Case(end("content_filter") + DONE, "", "", End.FILTERED),
     "a filter of another": Case(end("SAFETY") + DONE, "", "", End.FILTERED),
+    "a filter and why": Case(text("A") + end("content_filter: PROHIBITED_CONTENT") + DONE, "A", "", End.FILTERED),
+    "a filter in capitals": Case(text("A") + end("FinishReason.IMAGE_SAFETY") + DONE, "A", "", End.FILTERED),
+    "the window": Case(text("A") + end("max_new_tokens") + DONE, "A", "", End.LENGTH),
+    "an end in words that is none": Case(chunk({"content": "A"}, "null") + text("B") + ENDED, "AB"),
+    "a refusal as a part": Case(text([{"type": "refusal", "refusal": "No."}]) + ENDED, "No.", "", End.DECLINED),
     "a refusal": Case(chunk({"refusal": "I"}) + chunk({"refusal": " cannot."}) + ENDED, "I cannot.", "", End.DECLINED),
     "parts of text": Case(text([{"type": "text", "text": "Hel"}, {"type": "text", "text": "lo"}]) + DONE, "Hello"),
     "parts of thinking": Case(text([MISTRAL], [{"type": "text", "text": "Hello"}]) + DONE, "Hello", "Well"),
@@ -132,6 +137,23 @@ STREAMS: dict[str, Case] = {
     "reasoning up to the limit": Case(thought("The", " user") + end("length") + DONE, "", "The user", End.LENGTH),
     "tags": Case(text("<th", "ink>\nWell", "</thi", "nk>\n", "\nHello") + DONE, "Hello", "\nWell"),
     "tags in one piece": Case(text("\n<think></think>Hello") + DONE, "Hello"),
+    "thoughts": Case(text("<thou", "ght>Well</thought>", "Hello") + ENDED, "Hello", "Well"),
+    "brackets": Case(text("[TH", "INK]Well[/THI", "NK]Hello") + ENDED, "Hello", "Well"),
+    "channels": Case(
+        text("<|channel|>analysis<|message|>Well<|end|><|start|>", "assistant<|channel|>final<|message|>Hello") + ENDED,
+        "Hello",
+        "Well",
+    ),
+    "two thoughts": Case(text("<think>We</think>\n<think>ll</think>\nHello") + ENDED, "Hello", "Well"),
+    "reasoning_details": Case(
+        chunk({"reasoning_details": [{"type": "reasoning.text", "text": "Well"}]}) + text("Hello") + ENDED,
+        "Hello",
+        "Well",
+    ),
+    "reasoning in one piece": Case(
+        WHOLE.replace('"content"', '"reasoning": "Well", "content"').encode(), "Hello", "Well"
+    ),
+    "tags in one piece, no stream": Case(WHOLE.replace("Hello", "<think>Well</think>Hello").encode(), "Hello", "Well"),
     "a tag that is never closed": Case(text("<think>", "Well", " <") + DONE, "", "Well <"),
     "a tag in the text": Case(text("Write `", "<think>", "` first.") + DONE, "Write `<think>` first."),
     "almost a tag": Case(text("<", "th", "en>") + DONE, "<then>"),
@@ -155,6 +177,22 @@ BROKEN: dict[str, tuple[bytes, str, End]] = {
     "a page": (b"<!doctype html><p>Blocked", "web page", End.DROPPED),
     "a failing end": (text("Hello") + end("error") + DONE, "failed in the middle", End.DROPPED),
     "an error": (text("Hello") + b'data: {"error": {"message": "It broke", "code": 500}}\n\n', "It broke", End.REFUSED),
+    "an aborted end": (text("Hello") + end("abort") + DONE, "failed in the middle", End.DROPPED),
+    "no resources": (text("Hello") + end("insufficient_system_resource") + DONE, "insufficient_system", End.DROPPED),
+    "an empty end": (text("Hello") + end("null"), "broke off", End.DROPPED),
+    "an error in a list": (b'data: [{"error": {"message": "It broke"}}]\n\n', "It broke", End.REFUSED),
+    "an error of a choice": (
+        b'data: {"choices": [{"error": {"code": 502, "message": "It broke"}, "finish_reason": "error"}]}\n\n',
+        "It broke",
+        End.REFUSED,
+    ),
+    "an error without its name": (text("Hello") + b'data: {"detail": "It broke"}\n\n' + DONE, "It broke", End.REFUSED),
+    "an error as a field": (text("Hello") + b'error: {"message": "It broke"}\n\n', "It broke", End.REFUSED),
+    "an error between events": (text("Hello") + b'{"error": {"message": "It broke"}}\n', "It broke", End.REFUSED),
+    "an event of an error in words": (b"event: error\ndata: It broke\n\n", "It broke", End.REFUSED),
+    "words in place of JSON": (b"data: It broke\n\n", "not JSON (It broke)", End.DROPPED),
+    "a document of another kind": (b'{"status": "ok"}', "not a part of an answer", End.DROPPED),
+    "a document of an error": (b'{"detail": "It broke"}', "It broke", End.REFUSED),
     "an error in words": (b'data: {"error": "It broke"}\n\n', "It broke", End.REFUSED),
     "an error by its kind": (b'data: {"object": "error", "message": "It broke"}\n\n', "It broke", End.REFUSED),
     "an event of an error": (b'event: error\ndata: {"message": "It broke"}\n\n', "It broke", End.REFUSED),
@@ -278,6 +316,103 @@ def refusing(*names: str, status: int = 400, words: str = "Unsupported parameter
     return answer
 
 
+SERDE = "unknown field `{name}`, expected one of `max_tokens`, `temperature`, `seed`, `messages`"
+PYDANTIC = "1 validation error for Request\n{name}\n  Extra inputs are not permitted [type=extra_forbidden]"
+
+
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        ("stream_options", SERDE),
+        ("stream_options", PYDANTIC),
+        ("temperature", "`temperature` and `top_p` cannot both be specified for this model. Please use only one."),
+        ("temperature", "`temperature` may only be set to 1 when thinking is enabled, regardless of the model."),
+        ("temperature", "invalid temperature: only 1 is allowed for this model"),
+        ("seed", "'seed' is not enabled here. Supported parameters: max_tokens, temperature"),
+        ("seed", "seed must be null"),
+        ("seed", "This model does not accept seed."),
+        ("seed", "Invalid JSON payload received. Unknown name \"seed\": Cannot find field."),
+    ],
+)  # fmt: skip
+def test_only_what_an_error_refuses_is_left_out(name: str, words: str, loopback: Serve) -> None:
+    server = loopback(refusing(name, words=words.replace("{name}", name) if "{name}" in words else words))
+    with Connection(server.base_url, "m", Source.BASE_URL, retries=0) as lab:
+        assert "".join(event.text for event in stream_sync(lab, "Hi", **OPTIONS)) == "Hello"
+        assert lab.dialect.refused == {name: ""}
+
+
+def test_a_parameter_that_is_needed_is_not_mistaken_for_another(loopback: Serve) -> None:
+    error = {"message": "Unsupported, unlike temperature", "param": "logit_bias"}
+    server = loopback(Reply.json({"error": error}, 400))
+    with Connection(server.base_url, "m", Source.BASE_URL, retries=0) as lab, pytest.raises(RequestError):
+        list(stream_sync(lab, "Hi", logit_bias={}, **OPTIONS))
+    assert len(server.asked) == 1
+
+
+def test_answers_at_the_same_time_learn_from_each_other(loopback: Serve) -> None:
+    """Each was sent before the first refusal came."""
+    together = threading.Barrier(4)
+    refuse = refusing("stream_options", "max_tokens")
+
+    def serve(asked: Asked) -> Reply:
+        if "stream_options" in json.loads(asked.body):
+            together.wait(20)
+        return refuse(asked)
+
+    lab = Connection(loopback(serve).base_url, "m", Source.BASE_URL, retries=0)
+
+    async def ask() -> str:
+        answer = stream(lab, "Hi", max_tokens=9)
+        async for _ in answer:
+            pass
+        return answer.text
+
+    async def all_of_them() -> list[str]:
+        return await asyncio.gather(*(ask() for _ in range(4)))
+
+    assert asyncio.run(all_of_them()) == ["Hello"] * 4
+
+
+@pytest.mark.parametrize(
+    ("usage", "tokens"),
+    [
+        ({"completion_tokens": 12, "completion_tokens_details": {"reasoning_tokens": 10}}, 2),
+        ({"completion_tokens": 2, "total_tokens": 21, "completion_tokens_details": {"reasoning_tokens": 10}}, 2),
+        ({"completion_tokens": 12, "reasoning_tokens": 10}, 2),
+        ({"completion_tokens": 12, "total_tokens": 21, "completion_tokens_details": {"reasoning_tokens": 0}}, 12),
+    ],
+)
+def test_reasoning_that_is_hidden_is_not_counted_as_text(usage: dict[str, Any], tokens: int, loopback: Serve) -> None:
+    body = text("Hel", "lo") + chunk({}, "stop", usage={"prompt_tokens": 9, **usage}) + DONE
+    lab = Connection(loopback(Reply(body, kind=SSE)).base_url, "m", Source.BASE_URL)
+    answer = asyncio.run(ChatView(lab).ask("Hi"))
+    assert (answer.trace.tokens, answer.trace.completion_tokens) == (tokens, 12)
+
+
+def test_an_answer_that_is_complete_may_end_as_it_will(loopback: Serve, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The connection is cut, or left open without a word, or with comments."""
+    monkeypatch.setattr("labkit.streaming.GRACE", 0.3)
+    over = threading.Event()
+
+    def silent() -> Iterator[bytes]:
+        yield text("Hello") + end()
+        over.wait(30)
+
+    def chatty() -> Iterator[bytes]:
+        yield text("Hello") + end()
+        while not over.wait(0.1):
+            yield b": wait\n\n"
+
+    cut = Reply(text("Hello") + end(), kind=SSE, headers={"Content-Length": "9999"})
+    for reply in (cut, Reply(silent(), kind=SSE), Reply(chatty(), kind=SSE)):
+        lab = Connection(loopback(reply).base_url, "m", Source.BASE_URL, retries=0)
+        answer = asyncio.run(ChatView(lab).ask("Hi"))
+        assert (answer.text, answer.trace.error, answer.trace.ended) == ("Hello", None, End.FINISHED)
+    over.set()
+    with Connection(loopback(cut).base_url, "m", Source.BASE_URL, retries=0) as lab:
+        assert "".join(event.text for event in stream_sync(lab, "Hi")) == "Hello"
+
+
 OPTIONS = {"max_tokens": 9, "temperature": 0.5, "seed": 3}
 
 
@@ -309,6 +444,7 @@ def test_what_is_refused_and_not_needed_is_left_out_and_told_once(
     ("words", "name"),
     [
         ("{name} must be less than or equal to 2", "temperature"),
+        ("{name} exceeds the limit, which is not supported", "max_tokens"),
         ("{name} is too large: 9000. This model supports at most 4096", "max_tokens"),
         ("Unsupported parameter: 'logit_bias'", "temperature"),
         ("Bad request", "seed"),
@@ -460,6 +596,15 @@ BODIES: list[tuple[Any, str]] = [
     ({"message": "No good"}, "No good"),
     ({"errors": [{"title": "No good"}]}, "No good"),
     ({"error": {"status": "x", "details": [], "message": "No good " + "x" * 900}}, "No good"),
+    ({"error": {"message": "Provider returned error", "metadata": {"raw": '{"error": "No good"}'}}}, "No good"),
+    ({"error": {"message": '{"error": {"message": "No good"}}'}}, "No good"),
+    ([{"error": {"code": 5, "message": "No good"}}], "No good"),
+    ({"Message": "No good"}, "No good"),
+    ({"base_resp": {"status_msg": "No good"}}, "No good"),
+    ({"fault": {"faultstring": "No good"}}, "No good"),
+    ("1 error\n\nNo good", "1 error No good"),
+    ({"error": f"No good at https://x.test/?key=AIzaSyA-{KEY} or {KEY}"}, "No good"),
+    ("Bearer authentication is required: No good", "Bearer authentication is required"),
     ("No good", "No good"),
     ("<html><body>Bad gateway</body></html>", ""),
     ("", ""),
