@@ -18,7 +18,7 @@ import openai
 from labkit import endpoints, foundry
 from labkit._smollm.layout import EMBEDDED
 from labkit.dialects import Dialect
-from labkit.errors import EndpointError, LabError, ListError, LoadingError, ModelError
+from labkit.errors import EndpointError, LabError, ListError, LoadingError, ModelError, SettingsError
 from labkit.listing import is_foundry_here, is_quota, list_models, resolve, shown, transport
 from labkit.notebook import bar, prepare
 from labkit.settings import PREFERRED, Settings, named_network_errors, normalize_base_url
@@ -322,18 +322,23 @@ def foundry_service() -> str | None:
     if command := shutil.which("foundry"):
         for words in (["server", "status"], ["service", "status"]):  # the newer and the older command line
             try:
-                done = subprocess.run([command, *words], capture_output=True, timeout=5, check=False)
+                done = subprocess.run(
+                    [command, *words], stdin=subprocess.DEVNULL, capture_output=True, timeout=5, check=False
+                )
             except (OSError, subprocess.TimeoutExpired):
                 continue
-            hosts = re.findall(r"http://(?:127\.0\.0\.1|localhost):\d+", done.stdout.decode(errors="replace"))
-            found += [normalize_base_url(host) for host in hosts]
+            plain = re.sub(rb"\x1b\[[\d;]*m|\x00", b"", done.stdout).decode(errors="replace")  # colours, and UTF-16
+            hosts = re.findall(r"https?://(?:127\.0\.0\.1|localhost|\[::1\]|0\.0\.0\.0):[1-9]\d{0,4}\b", plain)
+            for host in hosts:
+                with contextlib.suppress(SettingsError):
+                    found.append(normalize_base_url(host.replace("0.0.0.0", "127.0.0.1")))
     usual = f"http://127.0.0.1:{foundry.PORT}/v1"
     for base_url in dict.fromkeys([*found, usual]):
         if base_url not in found and not is_foundry_here(base_url):
             continue
         try:
             list_models(base_url)
-        except EndpointError:
+        except LabError:
             continue
         return base_url
     return None

@@ -76,7 +76,11 @@ def list_models(base_url: str, api_key: str = "not-needed", *, seconds: float = 
     except (httpx2.TimeoutException, TimeoutError) as error:
         raise ListError(
             f"The endpoint {shown(base_url)} does not answer in time",
-            fix="check that it still runs, or start it again (python lab.py serve)",
+            fix=_ours(
+                base_url,
+                "check that it still runs, or start it again (python lab.py serve)",
+                "check that it still runs",
+            ),
         ) from error
     except (httpx2.ConnectError, httpx2.InvalidURL, httpx2.UnsupportedProtocol) as error:
         if wrong := certificate(error):
@@ -86,7 +90,11 @@ def list_models(base_url: str, api_key: str = "not-needed", *, seconds: float = 
             ) from error
         raise EndpointError(
             f"Nothing listens on {shown(base_url)}",
-            fix="python lab.py serve, then use the address that it prints",
+            fix=_ours(
+                base_url,
+                "python lab.py serve, then use the address that it prints",
+                "check the address, and that this machine reaches it",
+            ),
         ) from error
     except UnicodeEncodeError as error:
         raise EndpointError(
@@ -95,40 +103,54 @@ def list_models(base_url: str, api_key: str = "not-needed", *, seconds: float = 
         ) from error
     except httpx2.HTTPError as error:
         raise _no_api(base_url) from error
+    if 200 <= status < 300:
+        try:
+            return _ids(json.loads(body))
+        except (ValueError, TypeError, KeyError, RecursionError) as error:
+            raise _no_api(base_url) from error
+    from labkit.explain import words
+
+    said = words(body.decode(errors="replace"), api_key)
+    said = f" ({said})" if said else ""
     if status == 401:
-        raise EndpointError(f"The endpoint {shown(base_url)} refuses the key", fix="set API_KEY to the endpoint's key")
+        raise EndpointError(
+            f"The endpoint {shown(base_url)} refuses the key{said}", fix="set API_KEY to the endpoint's key"
+        )
     if status == 503 and is_loading(body.decode(errors="replace")):
         raise LoadingError(
             f"The endpoint {shown(base_url)} is still loading its model", fix="wait a little and connect() again"
         )
-    if status != 200:
-        raise ListError(
-            f"The server at {shown(base_url)} answers {status} instead of a list of models",
-            fix="check the address and its path; most end in /v1",
-        )
+    raise ListError(
+        f"The server at {shown(base_url)} answers {status} instead of a list of models{said}",
+        fix="check the address and its path (most end in /v1); with BASE_URL and MODEL set no list is needed",
+    )
+
+
+def _ours(base_url: str, here: str, far: str) -> str:
+    """The fix for an address of this machine, or for one elsewhere."""
     try:
-        return _ids(json.loads(body))
-    except (ValueError, TypeError, KeyError) as error:
-        raise _no_api(base_url) from error
+        return here if is_loopback(base_url) else far
+    except httpx2.InvalidURL:
+        return far
 
 
 def _ids(body: Any) -> tuple[str, ...]:
     """The ids in a list of models: OpenAI's `{"data": [{"id": ...}]}`, a bare list, Ollama's `{"models": ...}`."""
     if isinstance(body, dict):
-        body = (body["data"] if "data" in body else body["models"]) or []
+        if not {"data", "models"} & set(body):
+            raise KeyError("data")
+        body = body.get("data") or body.get("models") or []
     if not isinstance(body, list):
         raise TypeError("the models are in a list")
-    found = []
-    for model in body:
-        name = model if isinstance(model, str) else _first(model, "id", "name", "model")
-        if not isinstance(name, str):
-            raise TypeError("an id is a text")
-        found.append(name)
-    return tuple(found)
+    named = [model if isinstance(model, str) else _first(model, "id", "name", "model") for model in body]
+    found = tuple(name for name in named if isinstance(name, str) and name)
+    if body and not found:
+        raise TypeError("an id is a text")
+    return found
 
 
 def _first(model: Any, *names: str) -> Any:
-    return next((model[name] for name in names if name in model), None)
+    return next((model[name] for name in names if name in model), None) if isinstance(model, dict) else None
 
 
 def certificate(error: BaseException | None) -> str:
@@ -247,7 +269,8 @@ def resolve(wanted: str | None, listed: Iterable[str], where: str) -> str:
 
         resolve("phi-4-mini", ["Phi-4-mini-instruct-generic-cpu:5"], where)  # that id
     """
-    ids = sorted(listed, key=_by_name_newest_first)
+    every = sorted(dict.fromkeys(listed), key=_by_name_newest_first)
+    ids = [model for model in every if "*" not in model]
     if wanted is None:
         preferred = [model for alias in (PREFERRED, EMBEDDED.alias) for model in ids if _is(alias, model)]
         if preferred or len(ids) == 1:
@@ -261,15 +284,17 @@ def resolve(wanted: str | None, listed: Iterable[str], where: str) -> str:
     for model in sorted(ids, key=lambda model: model != wanted):
         if wanted.lower() == model.lower() or _is(wanted, model):
             return model
-    if any("*" in model and fnmatch.fnmatch(wanted, model) for model in ids):  # LiteLLM: openai/*
+    if any("*" in model and fnmatch.fnmatchcase(wanted.lower(), model.lower()) for model in every):  # LiteLLM: openai/*
         return wanted
-    if wanted.rpartition(":")[0] in ids:  # OpenRouter: a variant of a model that is listed, such as :online
+    if wanted.lower().rpartition(":")[0] in {
+        model.lower() for model in ids
+    }:  # OpenRouter: a variant of a model that is listed, such as :online
         return wanted
     forms = {form: model for model in reversed(ids) for form in (model.lower(), *_forms(model))}
     near = difflib.get_close_matches(wanted.lower(), forms, n=1)
     meant = f"did you mean {forms[near[0]]}? Otherwise " if near else ""
     raise ModelError(
-        f"The endpoint {where} has no model {wanted!r} (it lists: {some(ids)})",
+        f"The endpoint {where} has no model {wanted!r} (it lists: {some(every)})",
         fix=f"{meant}choose a model that is listed (MODEL, or connect(model=...)), or load this one there",
     )
 
@@ -277,7 +302,7 @@ def resolve(wanted: str | None, listed: Iterable[str], where: str) -> str:
 def _parts(model: str) -> tuple[str, int]:
     """An id's name in lower case, and its version (0 without one)."""
     name, _, version = model.lower().rpartition(":")
-    return (name, int(version)) if name and version.isdigit() else (model.lower(), 0)
+    return (name, int(version)) if name and version.isdecimal() else (model.lower(), 0)
 
 
 def _by_name_newest_first(model: str) -> Any:

@@ -308,6 +308,10 @@ def test_the_key_is_sent_to_base_url_and_to_no_other_endpoint(
         b"[ $1 = server ] && echo 'Web URLs ADDRESS' || { echo unknown; exit 2; }",
         b"[ $1 = service ] && echo 'Web URLs ADDRESS' || { echo unknown; exit 2; }",
         b"echo 'Dienst l\xe4uft: ADDRESS/openai/status'",  # in another encoding
+        b"echo 'ADDRESS' | sed 's/127.0.0.1:/0.0.0.0:\\x1b[36m/'",  # every address, and in colour
+        # No ports, and UTF-16.
+        b"echo 'http://127.0.0.1:99999 http://127.0.0.1:0'; echo 'ADDRESS' | sed 's/./&\\x00/g'",
+        b"read answer; echo ADDRESS",  # it asks something first
     ],
 )
 def test_the_foundry_command_is_asked_whatever_its_version_and_encoding(

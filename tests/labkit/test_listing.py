@@ -65,6 +65,8 @@ OTHER_LISTS = [
     ({"data": ["a", "b"]}, ("a", "b")),
     ([{"id": "a"}], ("a",)),
     ({"models": [{"name": "a:latest", "model": "a:latest"}]}, ("a:latest",)),
+    ({"data": None, "models": [{"name": "a"}]}, ("a",)),
+    ({"data": [{"id": "a"}, None, 5, {"id": None}, {"title": "x"}, {"name": "b"}]}, ("a", "b")),
 ]
 
 
@@ -108,6 +110,13 @@ def test_redirection_is_followed(loopback: Serve) -> None:
     assert list_models(server.base_url) == ("a",)
 
 
+def test_the_words_of_a_refusal_are_kept_without_the_key(loopback: Serve) -> None:
+    for status in (401, 403, 429, 500):
+        server = loopback(Reply.json({"error": {"message": "No list for KEY-4711"}}, status))
+        with pytest.raises(EndpointError, match=r"\(No list for \[key\]\)"):
+            list_models(server.base_url, "KEY-4711")
+
+
 REFUSALS = {
     "401": (Reply.json({"error": {"message": "no"}}, 401), "refuses the key", "API_KEY"),
     "403": (Reply.json({"error": {"message": "no"}}, 403), "answers 403", "address"),
@@ -141,6 +150,9 @@ def test_refusal(loopback: Serve, reply: Reply, message: str, fix: str) -> None:
         Reply.json({"data": "abc"}),
         Reply.json({"data": [{"title": "a"}]}),
         Reply.json({"data": [{"id": None}]}),
+        Reply.json({"data": [5]}),
+        Reply.json({"error": {"message": "No"}}),
+        Reply(b"[" * 100_000),
     ],
     ids=lambda reply: f"{reply.kind} {reply.body!r}",
 )
@@ -262,6 +274,10 @@ def test_an_endpoint_that_hangs(loopback: Serve, way: str) -> None:
         pytest.param(None, ["a:1", SMOL, PHI_CPU], PHI_CPU, id="nothing wanted: phi-4-mini"),
         pytest.param(None, ["a:1", SMOL], SMOL, id="nothing wanted: the embedded model"),
         pytest.param(None, ["org/a"], "org/a", id="nothing wanted: the only one"),
+        pytest.param(None, ["org/a", "org/*", "org/a"], "org/a", id="nothing wanted: the only name"),
+        pytest.param("OpenAI/x", ["openai/*"], "OpenAI/x", id="a wildcard in another case"),
+        pytest.param("Org/A:online", ["org/a"], "Org/A:online", id="a variant in another case"),
+        pytest.param("a:²", ["a:²"], "a:²", id="a digit that is no number"),
     ],
 )
 def test_name_means_a_listed_model(wanted: str | None, listed: list[str], expected: str) -> None:
@@ -295,6 +311,7 @@ def test_name_that_means_none(wanted: str, listed: list[str]) -> None:
             r"set MODEL.*connect\(model=",
         ),
         ([], "here lists no model", "load a model"),
+        (["*"], "here lists no model", "load a model"),
     ],
 )
 def test_nothing_wanted_and_no_single_choice(listed: list[str], message: str, fix: str) -> None:
