@@ -21,6 +21,7 @@ import psutil
 from labkit._smollm.layout import EMBEDDED
 from labkit.errors import EndpointError, LabError, ListError, LoadingError, ModelError
 from labkit.settings import PREFERRED, named_network_errors
+from labkit.words import words
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -108,8 +109,6 @@ def list_models(base_url: str, api_key: str = "not-needed", *, seconds: float = 
             return _ids(json.loads(body))
         except (ValueError, TypeError, KeyError, RecursionError) as error:
             raise _no_api(base_url) from error
-    from labkit.explain import words
-
     said = words(body.decode(errors="replace"), api_key)
     said = f" ({said})" if said else ""
     if status == 401:

@@ -25,7 +25,8 @@ from labkit.connection import TIMEOUT
 from labkit.dialects import ThinkTags, end_of, pieces, refused
 from labkit.errors import EndpointError, LabError, StreamError, UsageError
 from labkit.events import End, Failure, Finish, FirstToken, Reasoning, Text, Trace, Usage
-from labkit.explain import explain, explain_body, words
+from labkit.explain import explain, explain_body
+from labkit.words import words
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, AsyncIterator, Iterable, Iterator, Mapping, Sequence
