@@ -14,7 +14,7 @@ from urllib.parse import parse_qsl, unquote, urlsplit
 import httpx2
 
 from labkit.errors import EndpointError, LabError, ModelError, RequestError
-from labkit.listing import certificate, is_loading, is_quota
+from labkit.listing import PROXY_FIX, certificate, certificate_fix, is_loading, is_quota
 from labkit.words import shorten, words
 
 if TYPE_CHECKING:
@@ -58,8 +58,10 @@ def explain(error: BaseException, connection: Connection | None = None) -> LabEr
     if wrong := certificate(error):
         return EndpointError(
             f"The endpoint's certificate is not trusted ({wrong})",
-            fix="set SSL_CERT_FILE to a file with the certificate of its issuer (PEM), then connect() again",
+            fix=certificate_fix(wrong),
         )
+    if isinstance(error.__cause__, httpx2.ProxyError):
+        return EndpointError(f"The proxy before the endpoint refuses ({shorten(str(error.__cause__))})", fix=PROXY_FIX)
     if isinstance(error, httpx2.DecodingError) or isinstance(error.__cause__, httpx2.DecodingError):
         return EndpointError(
             "The endpoint's answer cannot be unpacked", fix="look at the endpoint, or at a proxy before it"

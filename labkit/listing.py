@@ -8,11 +8,13 @@ import ipaddress
 import json
 import os
 import re
+import socket
 import ssl
 import threading
 import time
 from concurrent.futures import Future
 from functools import cache
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import httpx2
@@ -28,6 +30,7 @@ if TYPE_CHECKING:
 
 # How long the list of models may take, in all.
 SECONDS = 2.0
+PROXY_FIX = "check HTTPS_PROXY or HTTP_PROXY, with its user name and password"
 # Names in a message.
 NAMES = 10
 # Foundry Local's ids end in the kind of build: phi-4-mini-instruct-generic-cpu:5.
@@ -51,11 +54,18 @@ _DEVICE = re.compile(r"-(generic|cuda|trtrtx|tensorrt|openvino|qnn|vitis|webgpu|
 
 def is_loopback(base_url: str) -> bool:
     """Whether an address is this machine itself, which a proxy cannot reach for us."""
-    host = httpx2.URL(base_url).host
+    host = httpx2.URL(base_url).host.rstrip(".")
+    if host == "localhost":
+        return True
     try:
-        return ipaddress.ip_address(host).is_loopback
+        number = ipaddress.ip_address(host)
     except ValueError:
-        return host == "localhost"
+        try:
+            number = ipaddress.IPv4Address(socket.inet_aton(host))  # short forms, such as 127.1
+        except OSError:
+            return False
+    number = getattr(number, "ipv4_mapped", None) or number
+    return number.is_loopback or number.is_unspecified
 
 
 def shown(base_url: str) -> str:
@@ -87,15 +97,24 @@ def list_models(base_url: str, api_key: str = "not-needed", *, seconds: float = 
         if wrong := certificate(error):
             raise EndpointError(
                 f"The certificate of {shown(base_url)} is not trusted ({wrong})",
-                fix="set SSL_CERT_FILE to a file with the certificate of its issuer (PEM)",
+                fix=certificate_fix(wrong),
+            ) from error
+        if "[SSL" in str(error):
+            raise EndpointError(
+                f"The server at {shown(base_url)} does not speak https as this machine does",
+                fix="check the port, and whether the address begins with http: there",
             ) from error
         raise EndpointError(
             f"Nothing listens on {shown(base_url)}",
             fix=_ours(
                 base_url,
                 "python lab.py serve, then use the address that it prints",
-                "check the address, and that this machine reaches it",
+                "check the address, and that this machine reaches it (and its proxy, where one is set)",
             ),
+        ) from error
+    except httpx2.ProxyError as error:
+        raise EndpointError(
+            f"The proxy before {shown(base_url)} refuses ({words(str(error))})", fix=PROXY_FIX
         ) from error
     except UnicodeEncodeError as error:
         raise EndpointError(
@@ -155,12 +174,22 @@ def _first(model: Any, *names: str) -> Any:
 def certificate(error: BaseException | None) -> str:
     """What is wrong with a certificate, where that is the cause of an error; otherwise nothing."""
     while error is not None:
-        if isinstance(error, ssl.SSLCertVerificationError):
-            return error.verify_message or "it cannot be verified"
+        if isinstance(error, ssl.SSLCertVerificationError) and error.verify_message:
+            return error.verify_message.rstrip(".")
         if "CERTIFICATE_VERIFY_FAILED" in str(error):
-            return "it cannot be verified"
+            told = re.search(r"verify failed: (.+?)\.? \(_ssl", str(error))
+            return told[1] if told else "it cannot be verified"
         error = error.__cause__ or error.__context__
     return ""
+
+
+def certificate_fix(wrong: str) -> str:
+    """What helps where this is wrong with a certificate."""
+    if "mismatch" in wrong:
+        return "use the name in the address for which the certificate was made"
+    if "expired" in wrong or "not yet valid" in wrong:
+        return "let the certificate be renewed, and check the clock of this machine"
+    return "set SSL_CERT_FILE to a file with the certificate of its issuer (PEM), then connect() again"
 
 
 def is_quota(text: str) -> bool:
@@ -185,12 +214,20 @@ def transport(base_url: str) -> dict[str, Any]:
     """
     loopback = is_loopback(base_url)
     names = () if loopback and base_url.startswith("http:") else ("SSL_CERT_FILE", "SSL_CERT_DIR")
-    return {"trust_env": not loopback, "verify": _certificates(*(os.environ.get(name, "") for name in names))}
+    return {"trust_env": not loopback, "verify": _certificates(*(_file(os.environ.get(name, "")) for name in names))}
+
+
+def _file(name: str) -> tuple[str, float]:
+    """A file's name and the time of its last change."""
+    try:
+        return name, Path(name).stat().st_mtime
+    except OSError:
+        return name, 0.0
 
 
 @cache
-def _certificates(*variables: str) -> ssl.SSLContext:
-    """The TLS context, which httpx2 wants for plain http too; made once, since it reads all root certificates."""
+def _certificates(*variables: tuple[str, float]) -> ssl.SSLContext:
+    """The TLS context, which httpx2 wants for plain http too; kept, since it reads all root certificates."""
     with named_network_errors():
         return httpx2.create_ssl_context(trust_env=bool(variables))
 

@@ -61,7 +61,7 @@ def _messages(body: object, depth: int = 0) -> Iterator[str]:
         if isinstance(metadata, dict) and metadata.get("raw"):  # OpenRouter: what the provider behind it said
             raw = next(_messages(metadata["raw"], depth + 1), "")
             yield ": ".join(filter(None, (str(body.get("message") or ""), raw)))
-        for name in (*_NAMES, *values):
+        for name in dict.fromkeys((*_NAMES, *values)):
             yield from _messages(values.get(name), depth + 1)
 
 

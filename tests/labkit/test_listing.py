@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from labkit import Connection, Source, stream_sync
 from labkit.errors import EndpointError, ModelError
-from labkit.listing import list_models, resolve, shown
+from labkit.listing import certificate, certificate_fix, is_loopback, list_models, resolve, shown
 from tests.conftest import Asked, Reply, without_proxies
 
 if TYPE_CHECKING:
@@ -160,6 +161,48 @@ def test_something_else_listens(loopback: Serve, reply: Reply) -> None:
     """A server of another kind is not taken for an endpoint without models."""
     with pytest.raises(EndpointError, match="answers, but not as an OpenAI-compatible API"):
         list_models(loopback(reply).base_url)
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "127.1", "[::1]", "[::ffff:127.0.0.1]", "LOCALHOST.", "0.0.0.0"])
+def test_every_way_to_write_this_machine(host: str) -> None:
+    assert is_loopback(f"http://{host}:1/v1")
+
+
+@pytest.mark.parametrize(
+    "host", ["192.0.2.1", "[2001:db8::1]", "localhost.example", "a.localhost", "127.0.0.1.example", "example"]
+)
+def test_another_machine(host: str) -> None:
+    assert not is_loopback(f"http://{host}:1/v1")
+
+
+def test_a_proxy_that_refuses_is_named(loopback: Serve, monkeypatch: pytest.MonkeyPatch) -> None:
+    without_proxies(monkeypatch)
+    monkeypatch.setenv("HTTPS_PROXY", loopback(Reply(status=407)).base_url.removesuffix("/v1"))
+    with pytest.raises(EndpointError, match=r"The proxy before https://far\.example/v1 refuses") as caught:
+        list_models("https://far.example/v1")
+    assert type(caught.value) is EndpointError
+    lab = Connection("https://far.example/v1", "m", Source.BASE_URL, retries=0)
+    with lab, pytest.raises(EndpointError, match="The proxy before the endpoint refuses"):
+        list(stream_sync(lab, "Hi"))
+
+
+def test_https_where_http_is_spoken(loopback: Serve) -> None:
+    with pytest.raises(EndpointError, match="does not speak https"):
+        list_models(loopback(Reply.models("a")).base_url.replace("http:", "https:"))
+
+
+@pytest.mark.parametrize(
+    ("told", "wrong", "fix"),
+    [
+        ("self-signed certificate", "self-signed certificate", "SSL_CERT_FILE"),
+        ("Hostname mismatch, certificate is not valid for 'a'.", "Hostname mismatch", "use the name"),
+        ("certificate has expired", "certificate has expired", "renewed"),
+    ],
+)
+def test_a_certificate_says_what_is_wrong_with_it(told: str, wrong: str, fix: str) -> None:
+    said = certificate(OSError(f"[SSL: CERTIFICATE_VERIFY_FAILED] certificate verify failed: {told} (_ssl.c:1006)"))
+    assert said.startswith(wrong)
+    assert fix in certificate_fix(said)
 
 
 def test_nothing_listens(closed_port: int) -> None:
