@@ -7,6 +7,8 @@ import os
 import platform
 import shutil
 import sys
+import threading
+from concurrent.futures import Future
 from dataclasses import asdict, dataclass, field, replace
 from importlib import metadata
 from typing import TYPE_CHECKING
@@ -18,7 +20,7 @@ from coursekit.copies import ROOT
 from coursekit.webgpu import browsers
 from labkit import foundry
 from labkit._smollm import layout
-from labkit.errors import LabError
+from labkit.errors import LabError, StreamError
 from labkit.explain import explain
 from labkit.settings import Settings
 
@@ -244,16 +246,35 @@ def _endpoint(before: list[Check], show: Show) -> Report:
 def first_token(lab: Connection) -> tuple[float, str]:
     """The seconds until an answer brings something, and what that is; "" for an empty answer.
 
-    A reasoning model may reason for longer than a short answer has tokens. Raises LabError, after FIRST_TOKEN_SECONDS
-    of silence at the latest.
+    A reasoning model may reason for longer than a short answer has tokens. Raises LabError, after about
+    FIRST_TOKEN_SECONDS at the latest, also where something comes all the time and no token is in it.
     """
+    found: Future[tuple[float, str]] = Future()
+    with replace(lab, retries=0, _runtime=None) as once:
+
+        def ask() -> None:
+            try:
+                found.set_result(_first(once))
+            except Exception as error:
+                found.set_exception(error)
+
+        threading.Thread(target=ask, daemon=True).start()
+        try:
+            return found.result(FIRST_TOKEN_SECONDS + 1)
+        except TimeoutError:
+            raise StreamError(
+                f"The endpoint sent no token within {FIRST_TOKEN_SECONDS} s",
+                fix="see whether it is busy, and ask again",
+            ) from None
+
+
+def _first(lab: Connection) -> tuple[float, str]:
     from labkit.events import Reasoning
     from labkit.streaming import stream_sync
 
-    with replace(lab, retries=0, _runtime=None) as once:
-        for event in stream_sync(once, "Say one word.", max_tokens=16, timeout=FIRST_TOKEN_SECONDS):
-            if isinstance(event, Reasoning):
-                return round(event.at, 3), "reasoning"
-            if event.text:
-                return round(event.at, 3), "token"
+    for event in stream_sync(lab, "Say one word.", max_tokens=16, timeout=FIRST_TOKEN_SECONDS):
+        if isinstance(event, Reasoning):
+            return round(event.at, 3), "reasoning"
+        if event.text:
+            return round(event.at, 3), "token"
     return 0.0, ""

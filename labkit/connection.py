@@ -19,7 +19,7 @@ from labkit import endpoints, foundry
 from labkit._smollm.layout import EMBEDDED
 from labkit.dialects import Dialect
 from labkit.errors import EndpointError, LabError, ListError, LoadingError, ModelError, SettingsError
-from labkit.listing import is_foundry_here, is_quota, list_models, resolve, shown, transport
+from labkit.listing import is_foundry_here, is_here, is_quota, list_models, resolve, shown, transport
 from labkit.notebook import bar, prepare
 from labkit.settings import PREFERRED, Settings, named_network_errors, normalize_base_url
 
@@ -98,7 +98,7 @@ class Connection:
         So it is for a runtime that labkit has started or recognised, and for the scripted mock. Any other address on
         loopback may be a proxy, a tunnel or a container in front of a cloud.
         """
-        return self.known_here or self.source in _HERE
+        return is_here(self.base_url) and (self.known_here or self.source in _HERE)
 
     @property
     def dialect(self) -> Dialect:

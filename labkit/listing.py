@@ -68,6 +68,14 @@ def is_loopback(base_url: str) -> bool:
     return number.is_loopback or number.is_unspecified
 
 
+def is_here(base_url: str) -> bool:
+    """The same, also of a text that is no address."""
+    try:
+        return is_loopback(base_url)
+    except httpx2.InvalidURL:
+        return False
+
+
 def shown(base_url: str) -> str:
     """An address for messages: without user name, password, query and fragment, which may be secret."""
     try:
@@ -146,10 +154,7 @@ def list_models(base_url: str, api_key: str = "not-needed", *, seconds: float = 
 
 def _ours(base_url: str, here: str, far: str) -> str:
     """The fix for an address of this machine, or for one elsewhere."""
-    try:
-        return here if is_loopback(base_url) else far
-    except httpx2.InvalidURL:
-        return far
+    return here if is_here(base_url) else far
 
 
 def _ids(body: Any) -> tuple[str, ...]:
@@ -279,7 +284,9 @@ def is_foundry_here(base_url: str) -> bool:
         links = psutil.Process(json.loads(body)["pid"]).net_connections("tcp")
     except (httpx2.HTTPError, LabError, TimeoutError, ValueError, TypeError, KeyError, psutil.Error):
         return False
-    return any(link.status == psutil.CONN_LISTEN and link.laddr.port == address.port for link in links)
+    hosts = {"127.0.0.1", "::1"} if address.host == "localhost" else {address.host}  # another address, another server
+    listening = [link.laddr for link in links if link.status == psutil.CONN_LISTEN]
+    return any(each.port == address.port and each.ip in hosts | {"0.0.0.0", "::"} for each in listening)
 
 
 def _no_api(base_url: str) -> EndpointError:

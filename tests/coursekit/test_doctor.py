@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import socket
+import threading
 from importlib import metadata
 from types import SimpleNamespace
 from typing import TYPE_CHECKING
@@ -18,7 +19,7 @@ from labkit.errors import FoundryError
 from tests.conftest import Reply
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
     from coursekit.doctor import Check, Report
@@ -160,6 +161,27 @@ def test_an_endpoint_that_never_answers_gets_its_verdict(monkeypatch: pytest.Mon
     assert shown == ["Endpoint: True", "First token: False"]
     assert counted == [0, 1]
     assert "fell silent" in report.checks[-1].detail
+
+
+def test_chunks_without_a_token_are_no_answer(
+    loopback: Callable[..., Loopback], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """They come for ever, so that the endpoint is never silent."""
+    over = threading.Event()
+
+    def chunks() -> Iterator[bytes]:
+        while not over.wait(0.05):
+            yield b'data: {"choices": [{"delta": {"role": "assistant"}}]}\n\n'
+
+    models = Reply.models("m")
+    server = loopback(
+        lambda asked: models if asked.path.endswith("/models") else Reply(chunks(), kind="text/event-stream")
+    )
+    monkeypatch.setattr(doctor, "FIRST_TOKEN_SECONDS", 0.3)
+    monkeypatch.setenv("BASE_URL", server.base_url)
+    report = doctor.complete([], doctor.show_nothing)
+    over.set()
+    assert "no token" in report.checks[-1].detail
 
 
 def test_a_reasoning_model_is_not_called_broken(

@@ -769,6 +769,9 @@ def test_only_what_is_known_stays_here() -> None:
     here = {Source.SHARED, Source.SERVICE, Source.IN_PROCESS, Source.MOCK}
     assert {source for source in Source if stays(source)} == here
     assert stays(Source.BASE_URL, known=True)
+    for source in Source:  # whatever it is called, another machine is another machine
+        for address in ("https://far.example/v1", "http://192.0.2.1/v1", "http://[::1"):
+            assert not Connection(address, "m", source, known_here=True).stays_here
 
 
 def test_an_error_broke_off_is_a_stream_error(loopback: Serve) -> None:
