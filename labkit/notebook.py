@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import html
+import re
 import sys
 import types
 from contextvars import ContextVar
@@ -90,7 +91,8 @@ def in_notebook() -> bool:
     return "ipykernel" in sys.modules and hasattr(sys.modules["ipykernel"], "kernelapp")
 
 
-_LOOP_RUNS = "cannot be called from a running event loop"
+_LOOP_RUNS = re.compile("cannot be called from a running event loop|event loop is already running")
+_NOT_AWAITED = re.compile("'coroutine' object |got coroutine")
 _PREPARED = "labkit_prepared"
 
 
@@ -103,7 +105,9 @@ def prepare() -> None:
     if shell is None or hasattr(shell, _PREPARED):
         return
     setattr(shell, _PREPARED, True)
-    shell.set_custom_exc((KeyboardInterrupt, asyncio.CancelledError, RuntimeError), _show_error)
+    shell.set_custom_exc(
+        (KeyboardInterrupt, asyncio.CancelledError, RuntimeError, TypeError, AttributeError), _show_error
+    )
     shell.display_formatter.formatters["text/plain"].for_type(types.CoroutineType, _show_coroutine)
     heart = _Heart()
     shell.events.register("pre_run_cell", heart.start)
@@ -133,7 +137,13 @@ class _Heart:
 def _show_error(shell: Any, kind: type[BaseException], error: BaseException, trace: Any, tb_offset: Any = None) -> Any:
     if isinstance(error, asyncio.CancelledError | KeyboardInterrupt):
         lines = ["Interrupted"]
-    elif _LOOP_RUNS in str(error):
+    elif hasattr(error, "_render_traceback_"):  # ours
+        lines = error._render_traceback_()
+    elif isinstance(error, RuntimeError) and "client has been closed" in str(error):
+        lines = ["This connection is closed. Fix: connect() again"]
+    elif _NOT_AWAITED.search(str(error)):
+        lines = [f"{kind.__name__}: {error}. Fix: write `await` before the call, as in `(await view.ask(...)).text`"]
+    elif _LOOP_RUNS.search(str(error)):
         lines = ["A notebook already runs an event loop. Fix: write `await main()`, not `asyncio.run(main())`"]
     else:
         lines = shell.InteractiveTB.structured_traceback(kind, error, trace, tb_offset=tb_offset)

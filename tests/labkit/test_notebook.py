@@ -181,6 +181,12 @@ SHORT = {
     "for event in labkit.stream(lab, 'Hi'): pass": "write `async for event in answer:`",
     "await labkit.stream(lab, 'Hi')": "write `async for event in stream(...):`",
     "labkit.ChatView(lab).ask('Hi')": "This has not run yet. Fix: write `await` before it, as in `await ask(...)`",
+    "labkit.ChatView(lab).ask('Hi').text": "write `await` before the call",
+    "for event in labkit.ChatView(lab).ask('Hi'): pass": "write `await` before the call",
+    "asyncio.get_running_loop().run_until_complete(asyncio.Event().wait())": "write `await main()`",
+    "a = labkit.Connection(lab.base_url, 'm', lab.source)\nheld = a.client\na.close()\nheld.models.list()": (
+        "connection is closed"
+    ),
     "asyncio.run(labkit.ChatView(lab).ask('Hi'))": "write `await main()`, not `asyncio.run(main())`",
     "other = labkit.Connection(lab.base_url, 'm', lab.source)\nother.close()\nother.client": "connection is closed",
 }
