@@ -24,8 +24,8 @@ if TYPE_CHECKING:
     from labkit.connection import Connection
 
 _CONTEXT = re.compile(
-    r"context[_ ](length|size|window)|maximum (context|model length)|too many (input )?tokens|token count .* exceeds"
-    r"|(prompt|input)\b.* (is too long|longer than|exceeds the (maximum|max))",
+    r"context[_ ](length|size|window)|maximum (context|model length)|too many (input )?tokens"
+    r"|token count .{0,60} exceeds|(prompt|input)\b.{0,60} (is too long|longer than|exceeds the (maximum|max))",
     re.IGNORECASE,
 )
 _KEY = re.compile(r"api[ _-]?key (not valid|invalid|expired)|invalid api[ _-]?key", re.IGNORECASE)
