@@ -65,7 +65,6 @@ def long_answer(last: int) -> nbformat.NotebookNode:
 LONG = """from labkit import ChatView, connect
 from foundry_mock import Behaviour, MockEndpoint
 from labkit.chat_view import render
-from tests.support.nbval import nbval
 mock = MockEndpoint(Behaviour(first_token=0, rate=5000, context=100000)).start()
 lab = connect(base_url=mock.base_url, say=lambda _: None)
 answer = await ChatView(lab, max_tokens=20000).ask('Count to 10000.')"""

@@ -61,7 +61,8 @@ def opened(chromium: Browser, app: App, **options: Any) -> Iterator[Page]:
 
 
 def say(page: Page, text: str) -> None:
-    """Type a message and send it."""
+    """Type a message and send it, when the page is no longer busy with the one before: it would drop the text."""
+    expect(page.locator("#stop-button")).to_have_count(0, timeout=30_000)
     page.locator("#chat-input").click()
     page.keyboard.insert_text(text)
     page.locator("#chat-submit").click()
