@@ -64,6 +64,7 @@ def test_the_doctor_finds_it_well(other: Other) -> None:
     assert "ok     First token:" in done.stdout, done.stdout + done.stderr
 
 
+@pytest.mark.parametrize("other", ["LiteLLM"], indirect=True)
 @pytest.mark.parametrize("lesson", [item.original for item in lessons()][:3], ids=lambda path: path.stem)
 def test_a_lesson_runs_on_it(lesson: Path, other: Other) -> None:
     """Strict nbval; a cell that needs Foundry Local says so in its own output, or is tagged as not compared."""
