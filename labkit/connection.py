@@ -19,9 +19,10 @@ from labkit import endpoints, foundry
 from labkit._smollm.layout import EMBEDDED
 from labkit.dialects import Dialect
 from labkit.errors import EndpointError, LabError, ListError, LoadingError, ModelError, SettingsError
-from labkit.listing import is_foundry_here, is_here, is_quota, list_models, resolve, shown, transport
+from labkit.listing import is_foundry_here, is_here, list_models, resolve, shown, transport
 from labkit.notebook import bar, prepare
 from labkit.settings import PREFERRED, Settings, named_network_errors, normalize_base_url
+from labkit.words import is_quota
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -119,9 +119,7 @@ class ThinkTags:
                     self._held = begun
                 if tag := next((each for each in _TAGS if begun.startswith(each)), ""):
                     self._inside, self._held, self._close = True, begun.removeprefix(tag), _TAGS[tag]
-                elif any(
-                    each.startswith(begun) for each in _TAGS
-                ):  # nothing but white space so far, or a part of the tag
+                elif any(each.startswith(begun) for each in _TAGS):  # white space so far, or a part of a tag
                     return
                 else:
                     self._over = True

@@ -14,8 +14,8 @@ from urllib.parse import parse_qsl, unquote, urlsplit
 import httpx2
 
 from labkit.errors import EndpointError, LabError, ModelError, RequestError
-from labkit.listing import PROXY_FIX, certificate, certificate_fix, is_loading, is_quota
-from labkit.words import shorten, words
+from labkit.listing import PROXY_FIX, certificate, certificate_fix
+from labkit.words import is_loading, is_quota, shorten, words
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -23,7 +23,7 @@ import psutil
 from labkit._smollm.layout import EMBEDDED
 from labkit.errors import EndpointError, LabError, ListError, LoadingError, ModelError
 from labkit.settings import PREFERRED, named_network_errors
-from labkit.words import words
+from labkit.words import is_loading, words
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -34,21 +34,6 @@ PROXY_FIX = "check HTTPS_PROXY or HTTP_PROXY, with its user name and password"
 # Names in a message.
 NAMES = 10
 # Foundry Local's ids end in the kind of build: phi-4-mini-instruct-generic-cpu:5.
-# Words of a quota that is used up, of a limit that soon passes, of one that lasts, and words that only hint at a quota.
-_USED_UP = re.compile(
-    r"insufficient[_ ]?(user[_ ]?)?(quota|balance|funds|credit)|credit balance|(out of|not enough|available) credit"
-    r"|budget[_ ](has been )?exceeded|exceeded[_ ]?budget|over budget|spending limit|billing[_ ](hard|not)",
-    re.IGNORECASE,
-)
-_SOON = re.compile(r"per[-_ ]?(min|sec)|\b[rt]p[ms]\b", re.IGNORECASE)
-_LATE = re.compile(r"per[-_ ]?(day|week|month)|daily|weekly|monthly|/ ?(day|week|month)", re.IGNORECASE)
-_AGAIN = re.compile(r"(retry|try again) (in|after) [\d.]+ ?m?s(ec\w*)?\b", re.IGNORECASE)
-_HINT = re.compile(
-    r"exceeded[_ ](your[_ ])?current[_ ]quota|billing|credit limit|usage[_ ]limit|call volume quota"
-    r"|free (allocated|tier) quota|free ?tier ?only|top[- ]?up|recharge|payment required",
-    re.IGNORECASE,
-)
-_LOADING = re.compile(r"\bloading|warming up|is starting|not ready", re.IGNORECASE)
 _DEVICE = re.compile(r"-(generic|cuda|trtrtx|tensorrt|openvino|qnn|vitis|webgpu|directml)-(cpu|gpu|npu)$")
 
 
@@ -197,21 +182,6 @@ def certificate_fix(wrong: str) -> str:
     return "set SSL_CERT_FILE to a file with the certificate of its issuer (PEM), then connect() again"
 
 
-def is_quota(text: str) -> bool:
-    """Whether a body with status 429 says that a quota is used up, which no short wait will change.
-
-    Some speak of plan and billing where a limit of requests per minute is meant.
-    """
-    if _USED_UP.search(text) or _SOON.search(text):
-        return bool(_USED_UP.search(text))
-    return bool(_LATE.search(text) or (_HINT.search(text) and not _AGAIN.search(text)))
-
-
-def is_loading(text: str) -> bool:
-    """Whether a body with status 503 says that a model is still being loaded."""
-    return bool(_LOADING.search(text))
-
-
 def transport(base_url: str) -> dict[str, Any]:
     """Arguments of an HTTP client for an address: on loopback no proxy, but the certificates of SSL_CERT_FILE.
 
@@ -329,9 +299,8 @@ def resolve(wanted: str | None, listed: Iterable[str], where: str) -> str:
             return model
     if any("*" in model and fnmatch.fnmatchcase(wanted.lower(), model.lower()) for model in every):  # LiteLLM: openai/*
         return wanted
-    if wanted.lower().rpartition(":")[0] in {
-        model.lower() for model in ids
-    }:  # OpenRouter: a variant of a model that is listed, such as :online
+    # OpenRouter: a variant of a model that is listed, such as :online
+    if wanted.lower().rpartition(":")[0] in {model.lower() for model in ids}:
         return wanted
     forms = {form: model for model in reversed(ids) for form in (model.lower(), *_forms(model))}
     near = difflib.get_close_matches(wanted.lower(), forms, n=1)

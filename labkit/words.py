@@ -1,4 +1,4 @@
-"""An endpoint's own words in the body of an error: found in every shape, short, and never with a key in them."""
+"""An endpoint's own words in the body of an error: found in every shape, short, without a key, and what they mean."""
 
 from __future__ import annotations
 
@@ -20,6 +20,21 @@ _SECRET = re.compile(
     r"""|\b(?:AIza[\w-]{20,}|AKIA[A-Z\d]{12,}|eyJ[\w-]+\.[\w-]+\.[\w-]*)"""
     r"""|\b(?:api[-_ ]?key|(?:access|auth)[-_ ]?token|password|secret)["']?\s*[=:]\s*["']?[^\s"',}&]{4,}"""
 )
+# Words of a quota that is used up, of a limit that soon passes, of one that lasts, and words that only hint at a quota.
+_USED_UP = re.compile(
+    r"insufficient[_ ]?(user[_ ]?)?(quota|balance|funds|credit)|credit balance|(out of|not enough|available) credit"
+    r"|budget[_ ](has been )?exceeded|exceeded[_ ]?budget|over budget|spending limit|billing[_ ](hard|not)",
+    re.IGNORECASE,
+)
+_SOON = re.compile(r"per[-_ ]?(min|sec)|\b[rt]p[ms]\b", re.IGNORECASE)
+_LATE = re.compile(r"per[-_ ]?(day|week|month)|daily|weekly|monthly|/ ?(day|week|month)", re.IGNORECASE)
+_AGAIN = re.compile(r"(retry|try again) (in|after) [\d.]+ ?m?s(ec\w*)?\b", re.IGNORECASE)
+_HINT = re.compile(
+    r"exceeded[_ ](your[_ ])?current[_ ]quota|billing|credit limit|usage[_ ]limit|call volume quota"
+    r"|free (allocated|tier) quota|free ?tier ?only|top[- ]?up|recharge|payment required",
+    re.IGNORECASE,
+)
+_LOADING = re.compile(r"\bloading|warming up|is starting|not ready", re.IGNORECASE)
 
 
 def words(body: object, *keys: str) -> str:
@@ -76,3 +91,18 @@ def shorten(text: str, *keys: str) -> str:
                 line = re.sub(re.escape(form), "[key]", line, flags=re.IGNORECASE)
     line = _SECRET.sub("[key]", line).strip().rstrip(".")
     return line if len(line) <= WORDS else line[: WORDS - 3] + "..."
+
+
+def is_quota(text: str) -> bool:
+    """Whether a body with status 429 says that a quota is used up, which no short wait will change.
+
+    Some speak of plan and billing where a limit of requests per minute is meant.
+    """
+    if _USED_UP.search(text) or _SOON.search(text):
+        return bool(_USED_UP.search(text))
+    return bool(_LATE.search(text) or (_HINT.search(text) and not _AGAIN.search(text)))
+
+
+def is_loading(text: str) -> bool:
+    """Whether a body with status 503 says that a model is still being loaded."""
+    return bool(_LOADING.search(text))

@@ -17,7 +17,7 @@ import openai
 from labkit.errors import EndpointError
 from labkit.events import End
 from labkit.explain import retry_after as retry_after
-from labkit.listing import is_quota
+from labkit.words import is_quota
 
 if TYPE_CHECKING:
     from collections.abc import Callable

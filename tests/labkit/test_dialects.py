@@ -24,9 +24,10 @@ from labkit.dialects import ThinkTags
 from labkit.errors import EndpointError, ModelError, RequestError, StreamError
 from labkit.events import End, FirstToken, Reasoning
 from labkit.latency import time_to_reasoning, tpot, ttft
-from labkit.listing import is_quota, resolve, some
+from labkit.listing import resolve, some
 from labkit.routing.resilience import advise
 from labkit.streaming import _Body
+from labkit.words import is_quota
 from tests.conftest import Asked, Reply
 
 if TYPE_CHECKING:
