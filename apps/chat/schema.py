@@ -1,10 +1,12 @@
-"""The tables of the threads, and the error of their store. Without Chainlit, which makes files when it is imported."""
+"""Tables, lock and error of the threads' store. Without Chainlit, which makes files where it is imported."""
 
 from __future__ import annotations
 
 import sqlite3
 from contextlib import closing
 from typing import TYPE_CHECKING
+
+from filelock import ReadWriteLock
 
 from labkit import LabError
 
@@ -61,3 +63,12 @@ def create_tables(file: Path) -> None:
                 connection.execute("PRAGMA journal_mode=WAL")  # keeps what was committed when the power fails
     except (OSError, sqlite3.Error) as error:
         raise StoreError(f"The threads cannot be kept in {file} ({error})", fix=f"look at {file.parent}") from error
+
+
+def in_use(file: Path) -> ReadWriteLock:
+    """The lock of a file of threads: each app holds it for reading, and who replaces the file for writing.
+
+    The system lets go of it when a process ends, however that ends.
+    """
+    file.parent.mkdir(parents=True, exist_ok=True)
+    return ReadWriteLock(str(file.with_name(f"{file.name}.in-use")), blocking=False)

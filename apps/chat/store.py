@@ -9,22 +9,24 @@ import logging
 import re
 import time
 from contextvars import ContextVar
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from chainlit.context import ChainlitContextException, context
 from chainlit.data.sql_alchemy import SQLAlchemyDataLayer
 from chainlit.data.utils import queue_until_user_message
+from filelock import Timeout
 from sqlalchemy import URL, event
 from sqlalchemy.ext.asyncio import async_sessionmaker, create_async_engine
 
-from apps.chat.schema import BUSY, StoreError, create_tables
+from apps.chat.schema import BUSY, StoreError, create_tables, in_use
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-    from pathlib import Path
 
     import chainlit as cl
     from chainlit.types import Feedback
+    from filelock import ReadWriteLock
 
 
 log = logging.getLogger("chat")
@@ -56,7 +58,9 @@ class Threads(SQLAlchemyDataLayer):
         self.engine = create_async_engine(url, connect_args=dict(options), pool_pre_ping=True, hide_parameters=True)
         self.async_session = async_sessionmaker(self.engine, expire_on_commit=False)
         self._order = asyncio.Lock()
-        if url.get_backend_name() == "sqlite":
+        self._held = in_use(Path(url.database or "")) if url.get_backend_name() == "sqlite" else None
+        if self._held:
+            _hold(self._held)
             event.listen(self.engine.sync_engine, "connect", _as_strict_as_postgresql)
 
     async def execute_sql(self, query: str, parameters: dict[str, Any]) -> Any:
@@ -144,6 +148,17 @@ class Threads(SQLAlchemyDataLayer):
         rows = await self.execute_sql(query, {"id": name})
         return str(rows[0]["found"]) if rows and rows[0]["found"] is not None else None
 
+    async def close(self) -> None:
+        """Let go of the database."""
+        await super().close()
+        self.let_go()
+
+    def let_go(self) -> None:
+        """From here on the file may be replaced by a backup."""
+        if self._held:
+            self._held.release()
+            self._held = None
+
     @queue_until_user_message()  # type: ignore[untyped-decorator]
     async def create_step(self, step_dict: Any) -> None:
         """Write a step, or write it again; one that is another user's, or in another thread, is left as it is."""
@@ -169,6 +184,13 @@ class Threads(SQLAlchemyDataLayer):
         await asyncio.sleep(0)  # a task that was only just made stands in line after this
         async with self._order:
             pass
+
+
+def _hold(lock: ReadWriteLock) -> None:
+    try:
+        lock.acquire_read(timeout=BUSY, blocking=True)
+    except Timeout:
+        raise StoreError("The threads are being restored", fix="start the app when that has ended") from None
 
 
 def _acting() -> str:
@@ -197,8 +219,13 @@ def _storable(words: str) -> str:
 
 def open_file(file: Path) -> Threads:
     """The data layer on a file of SQLite, which is made where it is missing. Raises StoreError."""
-    create_tables(file)
-    return Threads(URL.create("sqlite+aiosqlite", database=file.as_posix()), {"timeout": BUSY})
+    threads = Threads(URL.create("sqlite+aiosqlite", database=file.as_posix()), {"timeout": BUSY})
+    try:  # from here on nobody replaces the file
+        create_tables(file)
+    except BaseException:
+        threads.let_go()
+        raise
+    return threads
 
 
 class Checkpoint:

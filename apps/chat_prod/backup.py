@@ -13,11 +13,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from filelock import ReadWriteLock, Timeout
+from filelock import Timeout
 from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 
-from apps.chat.schema import StoreError
+from apps.chat.schema import StoreError, in_use
 from apps.chat_prod.database import Database, folder, transaction
 from apps.chat_prod.migrations import migrate, refuse_newer, version
 from apps.chat_prod.snapshot import Contents, private, save_file, save_server, stamp, tool
@@ -79,15 +79,6 @@ def restore(copy: Path, database: Database) -> Restored:
     """
     told = _fitting(copy, database)
     return Restored(told, _restore_file(copy, told, database.file) if database.file else _on_server(copy, database))
-
-
-def in_use(file: Path) -> ReadWriteLock:
-    """The lock of a file of threads: each app holds it for reading, and who replaces the file for writing.
-
-    The system lets go of it when a process ends, however that ends.
-    """
-    file.parent.mkdir(parents=True, exist_ok=True)
-    return ReadWriteLock(str(file.with_name(f"{file.name}.in-use")), blocking=False)
 
 
 def _fitting(copy: Path, database: Database) -> Contents:

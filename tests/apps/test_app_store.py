@@ -607,7 +607,7 @@ def test_a_backup_while_others_write_is_of_one_moment(threads: list[list[str]]) 
 
 
 @pytest.fixture
-def layer(database: Database, monkeypatch: pytest.MonkeyPatch) -> Iterator[threads.ServerThreads]:
+def layer(database: Database, monkeypatch: pytest.MonkeyPatch) -> Iterator[store.Threads]:
     """The app's data layer, outside of a chat."""
     monkeypatch.setattr("chainlit.data.utils.context", SimpleNamespace(session=None))
     data = threads.open_threads(database.file or database.address)
@@ -622,7 +622,7 @@ def step(thread: str, number: int, output: str) -> Any:
     return given | {"streaming": False, "isError": False, "metadata": {"n": number}, "createdAt": f"2026-01-0{number}"}
 
 
-def test_what_the_app_does_with_threads(layer: threads.ServerThreads, database: Database) -> None:
+def test_what_the_app_does_with_threads(layer: store.Threads, database: Database) -> None:
     """List, pages, search, resume, feedback, a checkpoint, deletion: the same on both databases."""
 
     async def scenario() -> None:
@@ -665,7 +665,7 @@ def test_what_the_app_does_with_threads(layer: threads.ServerThreads, database: 
     assert run(database, "SELECT COUNT(*) FROM feedbacks") == [(0,)]
 
 
-def test_an_id_with_sql_in_it_is_refused(layer: threads.ServerThreads) -> None:
+def test_an_id_with_sql_in_it_is_refused(layer: store.Threads) -> None:
     """The page chooses the ids, and Chainlit writes them into a statement when it lists threads."""
 
     async def scenario() -> None:
@@ -689,7 +689,7 @@ def test_an_id_with_sql_in_it_is_refused(layer: threads.ServerThreads) -> None:
 
 
 def test_no_message_without_its_thread(
-    layer: threads.ServerThreads, database: Database, caplog: pytest.LogCaptureFixture
+    layer: store.Threads, database: Database, caplog: pytest.LogCaptureFixture
 ) -> None:
     """A message that is written while its thread is deleted must not outlive it, nor come into the log."""
 
@@ -705,9 +705,7 @@ def test_no_message_without_its_thread(
     assert SECRET not in caplog.text
 
 
-def test_no_restore_while_the_app_has_the_database(
-    layer: threads.ServerThreads, database: Database, tmp_path: Path
-) -> None:
+def test_no_restore_while_the_app_has_the_database(layer: store.Threads, database: Database, tmp_path: Path) -> None:
     fill(database, "a", "b")
     copy = backup.save(database, tmp_path / "backups")
     before = everything(database)
@@ -725,6 +723,18 @@ def test_no_restore_while_the_app_has_the_database(
     answer = ran(database, "--restore", str(copy))
     assert answer.returncode == 0, answer.stderr
     assert everything(database) == before
+
+
+def test_no_restore_while_the_chat_of_notebook_04_has_the_file(tmp_path: Path) -> None:
+    """What it writes afterwards would go into the file that was put aside."""
+    database = Database.at(tmp_path / "threads.db")
+    migrations.migrate(database)
+    copy = backup.save(database, tmp_path / "backups")
+    data = store.open_file(tmp_path / "threads.db")
+    refused = ran(database, "--restore", str(copy))
+    assert (refused.returncode, f"{database} is in use" in refused.stderr) == (1, True)
+    asyncio.run(data.close())
+    assert ran(database, "--restore", str(copy)).returncode == 0
 
 
 def test_another_program_that_reads_the_file_is_in_the_way_too(tmp_path: Path) -> None:
@@ -746,7 +756,7 @@ def test_a_writer_that_was_killed_lets_go_and_loses_nothing(tmp_path: Path) -> N
     code = """
 import sqlite3, sys, time
 from pathlib import Path
-from apps.chat_prod.backup import in_use
+from apps.chat.schema import in_use
 held = in_use(Path(sys.argv[1]))
 held.acquire_read()
 database = sqlite3.connect(sys.argv[1])
@@ -799,11 +809,11 @@ def test_the_command(database: Database, tmp_path: Path, monkeypatch: pytest.Mon
 
 
 def test_an_app_waits_for_a_restore_and_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(threads, "BUSY", 0.2)
+    monkeypatch.setattr(store, "BUSY", 0.2)
     code = """
 import sys
 from pathlib import Path
-from apps.chat_prod.backup import in_use
+from apps.chat.schema import in_use
 with in_use(Path(sys.argv[1])).write_lock():
     print("here", flush=True)
     sys.stdin.readline()
