@@ -12,6 +12,7 @@ import signal
 import ssl
 import time
 import uuid
+from functools import partial
 from typing import TYPE_CHECKING
 
 import aiohttp
@@ -21,6 +22,7 @@ import socketio
 from coursekit.chainlit_client import PageError
 from foundry_mock import Fault, MockEndpoint
 from tests.support.chat_app import QUICK, SLOW, Page, endpoint, in_loop, mock, numbers, running
+from tests.support.doubles import wait_until
 from tests.support.replicas import USERS, browser, cookie_for, leave, log_in, pair, status, tab, visit
 
 if TYPE_CHECKING:
@@ -41,6 +43,11 @@ async def counted(page: Page, most: int) -> None:
 async def counting(page: Page, number: int) -> None:
     """Wait until a counting answer has passed a number."""
     await page.until(lambda: f" {number} " in page.answer)
+
+
+def kept(pair: Pair, page: Page, most: int) -> bool:
+    """Whether so many messages of a page are in the database."""
+    return len(pair.steps(page.thread)) >= most
 
 
 async def downloaded(page: Page) -> str:
@@ -244,8 +251,7 @@ async def test_a_killed_replica_loses_no_finished_message(pair: Pair, mock: Mock
             await page.say("Count to 200.")
         await asyncio.gather(*(counting(page, 60) for page in everybody))
         for page in pages[victim]:  # on a busy machine sixty tokens may come sooner than the first checkpoint
-            while len(await asyncio.to_thread(pair.steps, page.thread)) < 4:
-                await asyncio.sleep(0.05)
+            assert await asyncio.to_thread(wait_until, partial(kept, pair, page, 4))
         seen = [page.answer for page in pages[victim]]
         pair.kill(victim)
         killed = time.monotonic()
