@@ -45,7 +45,7 @@ async def counting(page: Page, number: int) -> None:
     await page.until(lambda: f" {number} " in page.answer)
 
 
-def kept(pair: Pair, page: Page, most: int) -> bool:
+def has_kept(pair: Pair, page: Page, most: int) -> bool:
     """Whether so many messages of a page are in the database."""
     return len(pair.steps(page.thread)) >= most
 
@@ -251,7 +251,7 @@ async def test_a_killed_replica_loses_no_finished_message(pair: Pair, mock: Mock
             await page.say("Count to 200.")
         await asyncio.gather(*(counting(page, 60) for page in everybody))
         for page in pages[victim]:  # on a busy machine sixty tokens may come sooner than the first checkpoint
-            assert await asyncio.to_thread(wait_until, partial(kept, pair, page, 4))
+            assert await asyncio.to_thread(wait_until, partial(has_kept, pair, page, 4))
         seen = [page.answer for page in pages[victim]]
         pair.kill(victim)
         killed = time.monotonic()
