@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from coursekit.exercises import check, hint
+    from coursekit.guesses import guess
     from coursekit.simulated_cloud import cloud
 
-__all__ = ["check", "cloud", "hint"]
-_HOMES = {"check": "exercises", "hint": "exercises", "cloud": "simulated_cloud"}
+__all__ = ["check", "cloud", "guess", "hint"]
+_HOMES = {"check": "exercises", "hint": "exercises", "guess": "guesses", "cloud": "simulated_cloud"}
 
 
 def __getattr__(name: str) -> Any:
