@@ -1,8 +1,8 @@
-"""How the chat application bears a crowd, beside the old course's handler: `python benchmarks/chat.py`.
+"""How the chat application serves many users, beside a handler that blocks: `python benchmarks/chat.py`.
 
 1, 8, 32 and 64 users ask at once, over Chainlit's own WebSocket, against the mock (0.5 s to the first token, then 40
-tokens at 20 ms): the application, a bare async handler, a handler that blocks as the old course's did, and the openai
-client without any app. Everything is on loopback and takes about four minutes; `--users 8 32` asks for fewer.
+tokens at 20 ms): the application, a bare async handler, a handler that blocks, and the openai client without any app.
+Everything is on loopback and takes about four minutes; `--users 8 32` asks for fewer.
 """
 
 from __future__ import annotations

@@ -50,7 +50,7 @@ def _listing(*models: str) -> Iterator[str]:
 
 
 @exercise(
-    "Ask the endpoint for its list of models. What can go wrong is an openai.APIError; catch that.",
+    "Ask the endpoint for its list of models. Errors of that are an openai.APIError; catch it.",
     "with openai.OpenAI(base_url=..., api_key='not-needed', timeout=2, max_retries=0) as client: "
     "compare model with the id of each entry in client.models.list().",
 )

@@ -190,7 +190,7 @@ def trim(answer: Callable[[Messages, list[int], int], Messages]) -> str | None:
             sizes[:7],
             25,
             [system, *turns[4:]],
-            "a second system message stands in the middle (only the first of all is kept in any case)",
+            "a second system message is in the middle (only the first of all is kept in any case)",
         ),
     ]
 

@@ -88,7 +88,7 @@ def trusted(answer: Callable[[str, str | None, set[str]], bool]) -> str | None:
     allowed = {"127.0.0.1:8080", "localhost:8080", "[::1]:8080"}
     elsewhere = {"chat.example:9000"}
     usual = [
-        ("127.0.0.1:8080", None, True, "a program that is no browser"),
+        ("127.0.0.1:8080", None, True, "a program that is not a browser"),
         ("127.0.0.1:8080", "http://127.0.0.1:8080", True, "the app's own page"),
         ("localhost:8080", "http://localhost:8080", True, "the app's own page by its other name"),
         ("127.0.0.1:8080", "http://evil.example", False, "a page elsewhere"),

@@ -141,9 +141,9 @@ def headers(answer: Callable[[str | None, set[str]], dict[str, str]]) -> str | N
         ("http://evil.localhost:5173", None, "a page whose name ends like ours"),
         ("http://localhost:8000", None, "a page on another port"),
         ("https://localhost:5173", None, "a page with another scheme"),
-        ("http://127-0-0-1:5173", None, "a page whose name has other signs where ours has dots"),
+        ("http://127-0-0-1:5173", None, "a page whose name has other characters where ours has dots"),
         ("null", None, "a file, or a frame in a sandbox"),
-        (None, None, "a program that is no browser"),
+        (None, None, "a program that is not a browser"),
         ("http://localhost:5173", "http://localhost:5173", "our page by its other name"),
     ]
     theirs = "https://chat.example"

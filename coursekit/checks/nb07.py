@@ -26,7 +26,7 @@ def mistakes(answer: Callable[[dict[str, str]], list[str]]) -> str | None:
     cases: list[tuple[dict[str, str], list[str], str]] = [
         (GOOD, [], "everything right"),
         ({}, [], "nothing set"),
-        (GOOD | {"PORT": "http"}, ["PORT"], "a port that is no number"),
+        (GOOD | {"PORT": "http"}, ["PORT"], "a port that is not a number"),
         (GOOD | {"PORT": "0"}, ["PORT"], "port 0"),
         (GOOD | {"PORT": "1"}, [], "the lowest port, 1"),
         (GOOD | {"PORT": "65535"}, [], "the highest port, 65535"),
@@ -76,9 +76,9 @@ def quantile(answer: Callable[[list[tuple[float, float]], float], float | None])
     inf = math.inf
     some = [(0.1, 0.0), (0.2, 10.0), (0.5, 40.0), (1.0, 50.0), (inf, 50.0)]
     cases: list[tuple[list[tuple[float, float]], float, float | None, str]] = [
-        (some, 0.5, 0.35, "half of 50 is the 25th: 15 of the 30 that lie between 0.2 and 0.5"),
+        (some, 0.5, 0.35, "half of 50 is the 25th: 15 of the 30 that are between 0.2 and 0.5"),
         (some, 0.2, 0.2, "the 10th is the last one of its bucket"),
-        (some, 0.95, 0.875, "the 47.5th: 7.5 of the 10 that lie between 0.5 and 1.0"),
+        (some, 0.95, 0.875, "the 47.5th: 7.5 of the 10 that are between 0.5 and 1.0"),
         ([(1.0, 4.0), (inf, 4.0)], 0.5, 0.5, "the first bucket begins at 0"),
         ([(1.0, 1.0), (2.0, 1.0), (inf, 10.0)], 0.95, 2.0, "above the last bound nothing is known but that bound"),
         ([(1.0, 0.0), (inf, 0.0)], 0.5, None, "without observations there is none"),

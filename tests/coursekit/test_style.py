@@ -1,11 +1,14 @@
-"""ruff and mypy over everything, notebooks included; names and sentences that must not be committed."""
+"""ruff, mypy and typos over everything, notebooks included; names and sentences that must not be committed."""
 
 from __future__ import annotations
 
+import ast
+import re
 import subprocess
 import sys
 import tomllib
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import nbformat
 import pytest
@@ -13,8 +16,14 @@ import pytest
 from coursekit import export
 from tests.support.places import PLACES
 
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
 ROOT = Path(__file__).resolve().parents[2]
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("[0-9][0-9]_*.ipynb"))
+AVOID: dict[str, str] = tomllib.loads((ROOT / "tests/data/plain_english.toml").read_text(encoding="utf-8"))["instead"]
+# Notebooks whose English is not plain yet.
+NOT_YET = ("01_client_setup", "02_streaming")
 
 
 @pytest.mark.e2e
@@ -25,6 +34,14 @@ NOTEBOOKS = sorted((ROOT / "notebooks").glob("[0-9][0-9]_*.ipynb"))
 )
 def test_tools_are_content(arguments: list[str]) -> None:
     done = subprocess.run([sys.executable, "-m", *arguments], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+@pytest.mark.e2e
+def test_spelling() -> None:
+    """By typos, which is a program, not a module of Python; `[tool.typos]` in pyproject.toml says where it looks."""
+    typos = Path(sys.executable).with_name("typos")
+    done = subprocess.run([typos, "--format", "brief"], cwd=ROOT, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
 
 
@@ -48,6 +65,74 @@ def test_notebook_reads_well(path: Path) -> None:
     assert sizes[-1] <= 20
     assert "you can" in cells[0].source
     assert "What to remember" in cells[-1].source
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        *(path for path in NOTEBOOKS if path.stem not in NOT_YET),
+        *(ROOT / "notebooks/glossary.md", ROOT / "README.md", ROOT / "CONTRIBUTING.md"),
+        *(ROOT / "coursekit/guesses.toml", *sorted((ROOT / "coursekit/checks").glob("nb*.py"))),
+    ],
+    ids=lambda path: path.stem,
+)
+def test_english_is_plain(path: Path) -> None:
+    found = [f"{why}: {words}" for text in prose(path) for words, why in not_plain(text)]
+    assert found == []
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "The names that stand in it.",
+        "Ask.\nWho comes first waits.",
+        "- What it costs is time.",
+        "It fell. Nor did it\nfall back.",
+        "A port that\nis no number.",
+    ],
+)
+def test_what_is_not_plain(text: str) -> None:
+    assert not_plain(text)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "We understand it.",
+        "Who answers?",
+        "## What to remember",
+        "There is no model.",
+        "| What |",
+        "It is no longer here.",
+    ],
+)
+def test_what_is_plain(text: str) -> None:
+    assert not_plain(text) == []
+
+
+def prose(path: Path) -> Iterator[str]:
+    """What a reader reads: text cells, the texts of checks, Markdown without its code, English without Swedish."""
+    if path.suffix == ".ipynb":
+        texts = [cell.source for cell in nbformat.read(path, as_version=4).cells if not is_code(cell)]
+    elif path.suffix == ".py":
+        nodes = ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        texts = [node.value for node in nodes if isinstance(node, ast.Constant) and isinstance(node.value, str)]
+    else:
+        texts = [path.read_text(encoding="utf-8")]
+    for text in texts:
+        if path.name == "glossary.md":
+            text = re.sub(r"^(\|[^|]*\|)[^|]*", r"\1", text, flags=re.MULTILINE)
+        yield re.sub(r"```.*?```|`[^`\n]*`", "`code`", text, flags=re.DOTALL)
+
+
+def not_plain(text: str) -> list[tuple[str, str]]:
+    """The words of a text that the table avoids, with what to write instead."""
+    text = re.sub(r"\n(?=\w)", " ", text)  # a line that was wrapped
+    return [
+        (" ".join(text[max(0, found.start() - 30) : found.end() + 30].split()), instead)
+        for pattern, instead in AVOID.items()
+        for found in re.finditer(pattern, text, re.IGNORECASE | re.MULTILINE)
+    ]
 
 
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)

@@ -1,4 +1,4 @@
-# word: no whole number of scores
+# word: not a whole number of scores
 # Rounds the budget up.
 import math
 

@@ -1,4 +1,4 @@
-# word: no browser
+# word: not a browser
 # Without an Origin nothing at all, and a cache then gives that answer to a browser.
 def headers(origin, allowed):
     if not origin:

@@ -1,5 +1,5 @@
 # word: nan
-# nan is no number above 0, but not below it either.
+# nan is not above 0, and not below it either.
 
 
 def mistakes(environ):
