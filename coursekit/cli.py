@@ -266,14 +266,15 @@ def report(notebooks: Sequence[str], cell_seconds: float, seconds: float, memory
 
 @lab.command()
 @click.argument("numbers", nargs=-1, metavar="[NN]...")
-def regenerate(numbers: tuple[str, ...]) -> int:
+@click.option("--busy", is_flag=True, help="Record even while other programs use the processors.")
+def regenerate(numbers: tuple[str, ...], busy: bool) -> int:
     """For authors: run notebooks (default: all) on the live runtime and save their outputs."""
     from coursekit import regenerate as outputs
     from coursekit.copies import lesson, lessons
 
     chosen = [lesson(number) for number in numbers] or lessons()
-    with outputs.endpoint() as ready:
-        print(ready)
+    with outputs.noted_load(busy=busy) as load, outputs.endpoint() as ready:
+        print(f"{ready}\nload {load:.0f} %", flush=True)
         for item in chosen:
             start = time.perf_counter()
             outputs.regenerate(item.original)

@@ -3,22 +3,52 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import subprocess
 import sys
 from typing import TYPE_CHECKING
 
 import nbformat
+import psutil
 from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError
 
 from coursekit.errors import WorkbookError
 from coursekit.processes import child
+from labkit.plots.picture import LOAD
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
 CELL_SECONDS = 180
+# Percent of the processors' time. Other programs that use more would change the times that a notebook shows.
+MOST_LOAD = 15
+
+
+def load() -> float:
+    """The share of the processors' time, in percent, that other programs use during one second."""
+    return float(psutil.cpu_percent(interval=1))
+
+
+@contextlib.contextmanager
+def noted_load(*, busy: bool) -> Iterator[float]:
+    """Measure the load before anything runs, and give it to the figures' footers by the variable LABKIT_LOAD.
+
+    Raises WorkbookError above MOST_LOAD, unless `busy`.
+    """
+    measured = load()
+    if measured > MOST_LOAD and not busy:
+        raise WorkbookError(
+            f"This machine is busy: other programs use {measured:.0f} % of its processors, and at most {MOST_LOAD} % "
+            "is allowed, since the notebooks show measured times",
+            fix="end the other programs and run this again, or record anyway with --busy",
+        )
+    os.environ[LOAD] = f"{measured:.0f}"
+    try:
+        yield measured
+    finally:
+        del os.environ[LOAD]
 
 
 @contextlib.contextmanager

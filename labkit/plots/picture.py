@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 # Okabe and Ito's palette: told apart with every common kind of colour blindness, and in grey by order.
 INK, BLUE, ORANGE, GREEN, PALE = "#222222", "#0072B2", "#D55E00", "#009E73", "#F4F6F8"
 DPI = 110
+# The variable with the machine's load in percent. `python lab.py regenerate` sets it while it records notebooks.
+LOAD = "LABKIT_LOAD"
 
 
 class Picture(Figure):
@@ -53,8 +55,10 @@ class Picture(Figure):
 
 
 def machine() -> str:
-    """Name this machine in a few words: cores, processor family, system, Python."""
-    return f"{os.cpu_count()} cores, {platform.machine()}, {platform.system()}, Python {platform.python_version()}"
+    """Name this machine in a few words: cores, processor family, system, Python; and its load while recording."""
+    load = f", load {os.environ[LOAD]} %" if os.environ.get(LOAD) else ""
+    system = f"{platform.machine()}, {platform.system()}"
+    return f"{os.cpu_count()} cores, {system}, Python {platform.python_version()}{load}"
 
 
 def footer(picture: Picture, source: Connection | str) -> None:

@@ -34,10 +34,11 @@ def cell(source: str, output: str | None, *tags: str) -> nbformat.NotebookNode:
     return made
 
 
-def displayed(source: str, text: str) -> nbformat.NotebookNode:
-    """A code cell that has run and displayed a text."""
+def displayed(source: str, text: str, picture: str = "") -> nbformat.NotebookNode:
+    """A code cell that has run and displayed a text, or a picture (base64) with this description."""
     made = cell(source, "")
-    made.outputs = [nbformat.v4.new_output("display_data", data={"text/plain": text})]
+    data = {"text/plain": text} | ({"image/png": picture} if picture else {})
+    made.outputs = [nbformat.v4.new_output("display_data", data=data)]
     return made
 
 
@@ -72,6 +73,7 @@ CLEAR = "from IPython.display import clear_output\nprint('a')\nclear_output({})\
 UPDATE = """from IPython.display import display
 shown = display({'text/plain': 'a'}, raw=True, display_id='x')
 shown.update({'text/plain': 'b'}, raw=True)"""
+FIGURE = "from IPython.display import display\ndisplay({{'text/plain': '{}', 'image/png': 'bmV3'}}, raw=True)"
 ADDRESS = "print('http://127.0.0.1:5' + '1234/v1')"
 # Each case is a notebook of one cell: its name, the cell, and whether strict nbval is to be content.
 CASES: dict[str, tuple[Callable[[], nbformat.NotebookNode], bool]] = {
@@ -92,6 +94,9 @@ CASES: dict[str, tuple[Callable[[], nbformat.NotebookNode], bool]] = {
     "not_updated": (lambda: displayed(UPDATE, "a"), False),
     "long": (lambda: long_answer(10_000), True),
     "long_but_one": (lambda: long_answer(9_999), False),
+    # Of a figure only its description is compared: the picture has a footer with the machine and its load.
+    "other_footer": (lambda: displayed(FIGURE.format("two bars"), "two bars", "b2xk"), True),
+    "other_description": (lambda: displayed(FIGURE.format("two bars"), "three bars", "b2xk"), False),
     "ignored": (lambda: cell("print(5)", "6\n", "nbval-ignore-output"), True),
 }
 
