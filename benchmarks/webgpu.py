@@ -1,4 +1,4 @@
-"""What the pages of notebook 05 take in a browser without a window: `python benchmarks/webgpu.py`.
+"""What the pages of notebook 05 take in a hidden browser: `python benchmarks/webgpu.py`.
 
 The digit network in Python and in the page: medians by batch size, the first run apart. Then the page of the language
 model: loaded once, and asked five times. About two minutes; it needs Playwright and an installed browser.

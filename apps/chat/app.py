@@ -17,7 +17,7 @@ from apps.chat.history import EXPORT, as_markdown, conversation
 from apps.chat.launch import launch
 from apps.chat.reply import reply
 from apps.chat.tasks import connected, redo, remove, show_error, stop_when_gone
-from apps.chat.words import words
+from apps.chat.words import texts
 from labkit import Connection, EndpointError, LabError, ModelError, Router, cloud
 from labkit.listing import list_models
 from labkit.routing.scorers import Keywords
@@ -56,13 +56,13 @@ else:
 @cl.set_chat_profiles
 async def profiles(_user: cl.User | None, language: str | None = None) -> list[cl.ChatProfile]:
     """What the model is asked to be."""
-    return [cl.ChatProfile(name, markdown_description=text) for name, text, _ in words(language).profiles]
+    return [cl.ChatProfile(name, markdown_description=text) for name, text, _ in texts(language).profiles]
 
 
 @cl.set_starters
 async def starters(_user: cl.User | None, language: str | None = None) -> list[cl.Starter]:
     """First questions to choose from."""
-    return [cl.Starter(label, message=text) for label, text in words(language).starters]
+    return [cl.Starter(label, message=text) for label, text in texts(language).starters]
 
 
 @cl.on_chat_start
@@ -77,7 +77,7 @@ async def start() -> None:
 
 async def offer(lab: Connection) -> None:
     """The settings of this chat, with what was chosen before as far as the endpoint still has it."""
-    text = words()
+    text = texts()
     profile = cl.user_session.get("chat_profile")
     prompt = next((prompt for name, _, prompt in text.profiles if name == profile), text.profiles[0][2])
     models = await asyncio.to_thread(list_models, lab.base_url, lab.api_key)
@@ -112,7 +112,7 @@ async def ask(message: cl.Message) -> None:
     cl.context.session.current_task = asyncio.current_task()  # for Stop, which misses an edited question otherwise
     if message.content.strip() == EXPORT:
         text = as_markdown(cl.chat_context.get()[:-1])
-        said = await cl.Message(words().exported).send()
+        said = await cl.Message(texts().exported).send()
         await cl.File(name="chat.md", content=text.encode(), mime="text/markdown").send(said.id, persist=False)
         return
     await respond()
@@ -123,7 +123,7 @@ async def respond() -> None:
     waiting = cl.Message("")
 
     async def show_position(place: int) -> None:
-        waiting.content = words().waiting.format(place=place)
+        waiting.content = texts().waiting.format(place=place)
         await (waiting.update() if waiting.persisted else waiting.send())
 
     try:
@@ -150,7 +150,7 @@ async def answer(lab: Connection) -> None:
     if cl.user_session.get("offered") != lab.model:  # the endpoint came back with another one
         await offer(lab)
     settings = cl.user_session.get("chat_settings") or {}
-    history = conversation(cl.chat_context.get(), settings.get("system", words().profiles[0][2]))
+    history = conversation(cl.chat_context.get(), settings.get("system", texts().profiles[0][2]))
     chosen = route(lab, settings.get("model") or lab.model, local_only=settings.get("local_only", True))
     await reply(chosen, history, BUDGET, hooks, max_tokens=ROOM, temperature=settings.get("temperature", 0.7))
 

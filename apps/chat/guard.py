@@ -41,10 +41,10 @@ HEADERS = {
     b"referrer-policy": b"no-referrer",
     b"permissions-policy": b"camera=(), microphone=(), geolocation=()",
 }
-STRANGER = b"This page may not talk to this app. If the app is yours, set CHAT_HOSTS to the name in the address."
+FORBIDDEN_ORIGIN = b"This page may not talk to this app. Its owner can add the name in the address to CHAT_HOSTS."
 
 
-OWN = ("127.0.0.1", "localhost", "[::1]")
+LOOPBACK_NAMES = ("127.0.0.1", "localhost", "[::1]")
 
 
 def host_label(host: str) -> str:
@@ -72,7 +72,7 @@ def users(environ: Mapping[str, str] = os.environ) -> dict[str, str]:
     if len({name for name, _, _ in pairs}) < len(pairs):
         raise SettingsError("CHAT_USERS has a name twice", fix="give each name once, with one password")
     if told.encode(errors="ignore").decode() != told:
-        raise SettingsError("CHAT_USERS has a sign that is not UTF-8", fix="set it with signs that one can type")
+        raise SettingsError("CHAT_USERS contains a character that is not UTF-8", fix="type it again in UTF-8")
     return {name: password for name, _, password in pairs}
 
 
@@ -123,9 +123,9 @@ class Guard:
 
     def __init__(self, app: ASGIApp, port: int, hosts: tuple[str, ...] = (), throttle: Throttle | None = None) -> None:
         self.app = app
-        names = {*OWN, *hosts}
+        names = {*LOOPBACK_NAMES, *hosts}
         # A browser leaves the port out where it is the usual one; so does a proxy.
-        self.hosts = {f"{name}:{port}" for name in names} | (names if port == 80 else names.difference(OWN))
+        self.hosts = {f"{name}:{port}" for name in names} | (names if port == 80 else names.difference(LOOPBACK_NAMES))
         self.throttle = throttle or Throttle()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -134,7 +134,7 @@ class Guard:
             await self.app(scope, receive, send)
             return
         if not self._trusted(scope):
-            await _refuse(scope, receive, send, 403, STRANGER)
+            await _refuse(scope, receive, send, 403, FORBIDDEN_ORIGIN)
             return
         policy = POLICY.format(host=_header(scope, b"host")[0])
         client = (scope.get("client") or ("?",))[0]

@@ -12,7 +12,7 @@ from chainlit.utils import utc_now
 
 from apps.chat.history import shown
 from apps.chat.store import Checkpoint
-from apps.chat.words import words
+from apps.chat.words import texts
 from labkit import Answer, Connection, LabError, RequestError, Router, stream
 from labkit.events import End
 from labkit.latency import rate, ttft
@@ -110,7 +110,7 @@ def marks(answer: Answer, route: Connection | Router, ended: str) -> dict[str, A
 
     The badge says where it came from and why, its first-token time and rate, and how it ended where not by itself.
     """
-    trace, text = answer.trace, words()
+    trace, text = answer.trace, texts()
     decision = getattr(answer, "decision", None)
     where = place(answer, route)
     host = urlsplit(_local(route).base_url).netloc.rpartition("@")[2]

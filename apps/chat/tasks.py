@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import chainlit as cl
 from chainlit.session import WebsocketSession
 
-from apps.chat.words import said, words
+from apps.chat.words import said, texts
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -30,7 +30,7 @@ async def connected(device: Device) -> Connection:
             try:
                 return await asyncio.wait_for(device.connection(), 0.5)
             except TimeoutError:
-                text = "\n\n".join([words().connecting, device.progress])
+                text = "\n\n".join([texts().connecting, device.progress])
                 if text != note.content:
                     note.content = text
                     await (note.update() if note.persisted else note.send())
@@ -40,7 +40,7 @@ async def connected(device: Device) -> Connection:
 
 async def show_error(error: Exception, again: str) -> None:
     """Say what happened and what mends it, with a button that calls the action `again`."""
-    message = cl.Message(said(error), actions=[cl.Action(name=again, payload={}, label=words().again)])
+    message = cl.Message(said(error), actions=[cl.Action(name=again, payload={}, label=texts().again)])
     message.is_error = True
     await message.send()
 

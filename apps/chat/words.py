@@ -140,7 +140,7 @@ SWEDISH = Words(
 )
 
 
-def words(language: str | None = None) -> Words:
+def texts(language: str | None = None) -> Words:
     """The words of a language tag such as `sv-SE`; of this session's browser where none is given."""
     tag = language or getattr(cl.context.session, "language", None) or "en"
     return SWEDISH if tag.lower().startswith("sv") else ENGLISH
@@ -149,9 +149,9 @@ def words(language: str | None = None) -> Words:
 def said(error: Exception) -> str:
     """What happened and what mends it, in the language of this session's browser."""
     if isinstance(error, Refusal):
-        return words().refused[error.why].format(seconds=max(1, math.ceil(error.wait)))
+        return texts().refused[error.why].format(seconds=max(1, math.ceil(error.wait)))
     if not isinstance(error, LabError):
-        return words().broken
-    trouble = words().trouble
+        return texts().broken
+    trouble = texts().trouble
     kind = next(kind for kind in type(error).__mro__ if kind in trouble)
     return trouble[kind].format(error=error)

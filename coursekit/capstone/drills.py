@@ -20,7 +20,7 @@ GROWING = 4
 ROUNDS, LENGTH = 10, 220
 # Tokens before the connection breaks.
 BROKEN = 6
-STRANGER = "http://elsewhere.example"
+FORBIDDEN_ORIGIN = "http://elsewhere.example"
 
 
 # An app that works: it starts, streams, stops, remembers, and makes one request for a message.
@@ -231,7 +231,7 @@ async def at_home(bench: Bench) -> str:
 async def stranger(bench: Bench) -> str:
     """A page of another origin, open in the same browser, cannot use the app."""
     async with bench.endpoint(), aiohttp.ClientSession() as http:
-        page = Page(bench.app.url, http, headers={"Origin": STRANGER})
+        page = Page(bench.app.url, http, headers={"Origin": FORBIDDEN_ORIGIN})
         await log_in(http, bench.app.url)
         try:
             await page.open(bench.limits.answer)
@@ -240,7 +240,7 @@ async def stranger(bench: Bench) -> str:
             return "a page of another origin was refused"
         finally:
             await page.close()
-    raise DrillError(f"a page of {STRANGER} could open a chat, read it and write in it")
+    raise DrillError(f"a page of {FORBIDDEN_ORIGIN} could open a chat, read it and write in it")
 
 
 async def escapes(bench: Bench) -> str:

@@ -19,7 +19,7 @@ PROMPTS = Path(__file__).with_name("prompts.jsonl")
 OUTCOMES = Path(__file__).with_name("outcomes.jsonl")
 # Only on the machine of somebody who recorded a cloud; git ignores it.
 CLOUD = Path(__file__).with_name("cloud.jsonl")
-CURE = "python benchmarks/outcomes.py --fresh"
+FIX = "python benchmarks/outcomes.py --fresh"
 
 # The simulated cloud: a network's delay, a larger model's speed, and how often that model is right.
 NETWORK_SECONDS, CLOUD_RATE, CLOUD_CORRECT = 0.4, 80.0, 0.9
@@ -90,7 +90,7 @@ def read(path: Path = OUTCOMES) -> tuple[Recording, dict[str, Answered]]:
         recording = Recording(**json.loads(first))
         answers = [Answered(**json.loads(line)) for line in rest]
     except (OSError, ValueError, TypeError) as error:
-        raise WorkbookError(f"{path.name} holds no outcomes that can be read ({error})", fix=CURE) from error
+        raise WorkbookError(f"{path.name} holds no outcomes that can be read ({error})", fix=FIX) from error
     return recording, {answered.id: answered for answered in answers}
 
 
@@ -102,15 +102,15 @@ def local_outcomes(path: Path = OUTCOMES, wanted: Sequence[Task] | None = None) 
     asked = tasks() if wanted is None else wanted
     _, answers = read(path)
     if extra := answers.keys() - {task.id for task in asked}:
-        raise WorkbookError(f"{path.name} has answers to no prompt, such as {min(extra)}", fix=CURE)
+        raise WorkbookError(f"{path.name} has answers to no prompt, such as {min(extra)}", fix=FIX)
     return tuple(_outcome(task, answers.get(task.id), path) for task in asked)
 
 
 def _outcome(task: Task, answered: Answered | None, path: Path) -> Outcome:
     if answered is None:
-        raise WorkbookError(f"{path.name} has no answer to {task.id}", fix=CURE)
+        raise WorkbookError(f"{path.name} has no answer to {task.id}", fix=FIX)
     if answered.asked != fingerprint(task):
-        raise WorkbookError(f"{path.name} answers another prompt than {task.id} has now", fix=CURE)
+        raise WorkbookError(f"{path.name} answers another prompt than {task.id} has now", fix=FIX)
     correct = grade(task, answered.answer)
     tokens = answered.prompt_tokens, answered.completion_tokens
     return Outcome(task.id, answered.answer, correct, answered.seconds, *tokens)

@@ -1,6 +1,6 @@
 """The digit network inside a browser, asked from a notebook.
 
-In the notebook's own front end, where one answers; else in an installed browser without a window, driven by Playwright.
+In the notebook's own front end, where one answers; else in a hidden browser, driven by Playwright.
 Reports and tests have no front end, and VS Code, a remote hub and a phone have no browser of this machine.
 """
 
@@ -219,9 +219,9 @@ async def _front_end(cache: Path) -> FrontEnd | None:
 
 
 class Headless:
-    """An installed browser without a window, at the digit page."""
+    """A hidden browser, at the digit page."""
 
-    name = "An installed browser without a window"
+    name = "A hidden browser"
 
     def __init__(self, program: Path, cache: Path) -> None:
         # Playwright's calls block, and all of them want the same thread.
@@ -288,7 +288,7 @@ class Headless:
 
 
 async def headless(say: Callable[[str], None] = print) -> Headless | None:
-    """An installed browser without a window, at the digit page; `say` is told why there is none. Raises LabError."""
+    """A hidden browser, at the digit page; `say` is told why there is none. Raises LabError."""
     program = browsers.find()
     try:
         import playwright  # noqa: F401

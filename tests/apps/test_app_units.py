@@ -754,9 +754,9 @@ def test_a_checkpoint_is_saved_each_second_and_never_two_at_once(monkeypatch: py
 
 
 def test_languages() -> None:
-    assert words.words("sv-SE") is words.words("sv") is words.words("SV") is words.SWEDISH
+    assert words.texts("sv-SE") is words.texts("sv") is words.texts("SV") is words.SWEDISH
     for tag in ("en-US", "en", "de-DE", "se"):
-        assert words.words(tag) is words.ENGLISH
+        assert words.texts(tag) is words.ENGLISH
 
 
 def leaves(value: Any) -> list[str]:
@@ -783,7 +783,7 @@ def test_both_languages_have_all_words(each: Any) -> None:
 def test_every_error_is_said_with_its_cure(
     kind: type[LabError], language: words.Words, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(words, "words", lambda: language)
+    monkeypatch.setattr(words, "texts", lambda: language)
     told = words.said(kind("port {9} is shut", fix="open it"))
     assert "port {9} is shut. Fix: open it" in told
     if language is words.ENGLISH:
@@ -791,13 +791,13 @@ def test_every_error_is_said_with_its_cure(
 
 
 def test_an_interrupted_answer_says_in_swedish_that_its_text_is_kept(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(words, "words", lambda: words.SWEDISH)
+    monkeypatch.setattr(words, "texts", lambda: words.SWEDISH)
     assert "finns kvar" in words.said(StreamError("it broke off"))
 
 
 @pytest.mark.parametrize("language", [words.ENGLISH, words.SWEDISH])
 def test_of_other_errors_no_word_is_said(language: words.Words, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(words, "words", lambda: language)
+    monkeypatch.setattr(words, "texts", lambda: language)
     assert words.said(ValueError("what somebody wrote")) == language.broken
 
 
@@ -903,7 +903,7 @@ def test_the_badge_says_local_of_foundry_local_only(
     source: Source, base_url: str, place: str, fact: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """What listens on this machine may be a proxy or a tunnel to a cloud."""
-    monkeypatch.setattr(reply, "words", lambda: words.ENGLISH)
+    monkeypatch.setattr(reply, "texts", lambda: words.ENGLISH)
     trace = Trace(10.0, 10.1, [10.2, 10.3], 10.4, 7, 2, End.FINISHED)
     answer: Any = SimpleNamespace(trace=trace, decision=None)
     lab = Connection(base_url, "a-model", source)

@@ -1,4 +1,4 @@
-"""A browser asked from a notebook: the front end that answers or does not, and an installed one without a window.
+"""A browser asked from a notebook: the front end that answers or does not, and a hidden one.
 
 The front end is a fake in most tests; the last one is JupyterLab in a real browser.
 """
@@ -365,7 +365,7 @@ def test_the_headless_browser() -> None:
 
     asyncio.run(scenario())
     assert len(said) == 1
-    assert said[0].startswith("An installed browser without a window: W")
+    assert said[0].startswith("A hidden browser: W")
     assert psutil.wait_procs(running, timeout=10)[1] == []
     assert listening() == ports
 

@@ -35,7 +35,7 @@ def find() -> Path | None:
 
 
 def launch(playwright: Playwright, path: Path, *further: str) -> Browser:
-    """Start a browser without a window. Its sandbox is off only for root on Linux, where it cannot be had."""
+    """Start a hidden browser. Its sandbox is off only for root on Linux, where it cannot be had."""
     root_on_linux = sys.platform == "linux" and os.geteuid() == 0
     args = [*_QUIET, *further]
     return playwright.chromium.launch(executable_path=path, args=args, chromium_sandbox=not root_on_linux)
