@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from matplotlib.patches import FancyBboxPatch
 
-from labkit.plots.picture import BLUE, INK, ORANGE, PALE, Picture
+from labkit.plots.picture import BLUE, INK, ORANGE, Picture
 
 
 def architecture() -> Picture:
@@ -19,7 +19,7 @@ def architecture() -> Picture:
     axes = picture.add_subplot()
     axes.set(xlim=(0, 60), ylim=(0, 20))
     axes.axis("off")
-    frame = FancyBboxPatch((0.6, 1), 58.8, 17.6, boxstyle="round,pad=0,rounding_size=1", fc=PALE, ec=INK, ls="--")
+    frame = FancyBboxPatch((0.6, 1), 58.8, 17.6, boxstyle="round,pad=0,rounding_size=1", fc="none", ec=INK, ls="--")
     axes.add_patch(frame)
     axes.text(1.8, 16.6, "this machine: no message leaves it", fontsize=10, color=INK, style="italic")
     parts = [
@@ -35,14 +35,14 @@ def architecture() -> Picture:
         left = 1.6 + number * 9.75
         colour = BLUE if name in {"Foundry Local", "Model"} else INK
         axes.add_patch(
-            FancyBboxPatch((left, 5), 6.4, 7.5, boxstyle="round,pad=0,rounding_size=.6", fc="white", ec=colour)
+            FancyBboxPatch((left, 5), 6.4, 7.5, boxstyle="round,pad=0,rounding_size=.6", fc="none", ec=colour)
         )
-        axes.text(left + 3.2, 10.9, name, ha="center", va="center", fontsize=8.5, weight="bold", color=colour)
+        axes.text(left + 3.2, 10.9, name, ha="center", va="center", fontsize=8.5, weight="bold", color=INK)
         axes.text(left + 3.2, 7.8, what, ha="center", va="center", fontsize=7.5, color=INK)
-        axes.text(left + 3.2, 3.2, f"notebook {lessons}", ha="center", va="center", fontsize=8, color="#555555")
+        axes.text(left + 3.2, 3.2, f"notebook {lessons}", ha="center", va="center", fontsize=8, color=INK)
         if number < len(wires):
             axes.annotate("", (left + 9.65, 8.7), (left + 6.5, 8.7), arrowprops={"arrowstyle": "<->", "color": INK})
-            axes.text(left + 8.07, 13.6, wires[number], ha="center", va="center", fontsize=8, color=ORANGE)
+            axes.text(left + 8.07, 13.6, wires[number], ha="center", va="center", fontsize=8, color=INK)
     return picture
 
 
@@ -67,11 +67,11 @@ def containers() -> Picture:
         axes.set_title(where, fontsize=10, color=INK)
         for bottom, text, colour in ((12.5, "Open WebUI\nin a container", INK), (1, "runtime\non 127.0.0.1", BLUE)):
             shape = "round,pad=0,rounding_size=.8"
-            axes.add_patch(FancyBboxPatch((4, bottom), 12, 5.5, boxstyle=shape, fc="white", ec=colour))
-            axes.text(10, bottom + 2.75, text, ha="center", va="center", fontsize=9, color=colour)
+            axes.add_patch(FancyBboxPatch((4, bottom), 12, 5.5, boxstyle=shape, fc="none", ec=colour))
+            axes.text(10, bottom + 2.75, text, ha="center", va="center", fontsize=9, color=INK)
         colour, end = (BLUE, 6.9) if arrives else (ORANGE, 9.3)
         arrow = {"arrowstyle": "->" if arrives else "-[", "color": colour, "linestyle": "-" if arrives else "--"}
         axes.annotate("", (10, end), (10, 12.3), arrowprops=arrow)
         axes.text(10.6, 10.9, name, fontsize=8, va="center", color=INK)
-        axes.text(10.6, 8.6, why, fontsize=8, va="center", color=colour, style="italic")
+        axes.text(10.6, 8.6, why, fontsize=8, va="center", color=INK, style="italic")
     return picture

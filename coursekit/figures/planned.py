@@ -41,7 +41,7 @@ def capacity(measured: Sequence[Measured], model: Capacity, lab: Connection | st
     right.set(ylabel="question to end of answer (s, mean)", ylim=(0, None))
     right.legend(frameon=False, loc="upper left")
     for axes in (left, right):
-        axes.axvline(model.saturation_users, color="#888888", linewidth=0.8)
+        axes.axvline(model.saturation_users, color=INK, linewidth=0.8)
         axes.set_xlabel(f"users (saturated from {model.saturation_users:.1f})")
         tidy(axes)
     picture.table = Table(

@@ -10,7 +10,7 @@ from matplotlib.ticker import LogLocator, MaxNLocator, NullFormatter
 
 from labkit.latency import e2e, percentile, tpot, ttft
 from labkit.notebook import Table
-from labkit.plots.picture import BLUE, GREEN, INK, ORANGE, Picture, footer, tidy
+from labkit.plots.picture import BLUE, GREEN, GRID, INK, ORANGE, Picture, footer, tidy
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -32,7 +32,7 @@ def samples(series: Mapping[str, Sequence[float]], unit: str, title: str, lab: C
     colours = [BLUE, ORANGE, GREEN]
     for row, values in enumerate(series.values()):
         colour = colours[row % len(colours)]
-        axes.plot(values, [row] * len(values), "o", color=colour, alpha=0.45, markersize=7)
+        axes.plot(values, [row] * len(values), "o", color=colour, alpha=0.7, markersize=7)
         axes.plot([median(values)] * 2, [row - 0.28, row + 0.28], color=colour, linewidth=2.5)
         axes.annotate(f"median {short(median(values))} {unit}", (median(values), row + 0.36), ha="center", fontsize=9)
     axes.set_yticks(range(len(series)), [f"{name}\n(n = {len(values)})" for name, values in series.items()])
@@ -44,7 +44,7 @@ def samples(series: Mapping[str, Sequence[float]], unit: str, title: str, lab: C
         axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
         axes.xaxis.set_minor_formatter(NullFormatter())
     axes.xaxis.set_major_formatter("{x:g}")
-    axes.grid(axis="x", which="major", color="#DDDDDD")
+    axes.grid(axis="x", which="major", color=GRID)
     axes.spines[["top", "right", "left"]].set_visible(False)
     picture.table = Table(
         ("", "n", f"median ({unit})", f"least ({unit})", f"most ({unit})"),
@@ -132,7 +132,7 @@ def first_token_by_prompt(traces: Sequence[Trace], lab: Connection) -> Picture:
     picture = Picture(7.5, 3.8, "Dots of first-token times over prompt lengths, with a line through the medians.")
     axes = picture.add_subplot()
     for tokens, values in points.items():
-        axes.plot([tokens] * len(values), values, "o", color=BLUE, alpha=0.45)
+        axes.plot([tokens] * len(values), values, "o", color=BLUE, alpha=0.7)
     lengths = sorted(points)
     axes.plot(lengths, [median(points[tokens]) for tokens in lengths], "-", color=ORANGE, label="median")
     axes.set(

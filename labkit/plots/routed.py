@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from matplotlib.colors import to_rgb
+
 from labkit.notebook import Table
 from labkit.plots.measured import STYLES
 from labkit.plots.picture import BLUE, GREEN, INK, ORANGE, Picture, footer, tidy
@@ -37,8 +39,8 @@ def tradeoff(
     )
     axes = picture.add_subplot()
     ends = best.curve.cost[[0, -1]], 100 * best.curve.quality[[0, -1]]
-    axes.plot(best.curve.cost, 100 * best.curve.quality, color="#888888", linewidth=1.2, label="oracle")
-    axes.plot(*ends, color="#888888", linestyle=":", linewidth=1.2, label="chance")
+    axes.plot(best.curve.cost, 100 * best.curve.quality, color=INK, linewidth=1.2, label="oracle")
+    axes.plot(*ends, color=INK, linestyle=":", linewidth=1.2, label="chance")
     for (name, each), (colour, line, _) in zip(evaluations.items(), STYLES, strict=False):
         axes.plot(each.curve.cost, 100 * each.curve.quality, color=colour, linestyle=line, label=name)
         if threshold and threshold[0] == name:
@@ -75,7 +77,7 @@ def recovered(groups: Mapping[str, Mapping[str, Interval]], source: str) -> Pict
             [max(0.0, value.high - value.value) for _, value in values],
         ]
         axes.errorbar(points, places, xerr=spread, fmt=marker, color=colour, markersize=5, capsize=2, label=name)
-    axes.axvline(0.5, color="#888888", linestyle=":")
+    axes.axvline(0.5, color=INK, linestyle=":")
     axes.set_yticks(range(len(groups)), list(groups))
     axes.invert_yaxis()
     axes.legend(frameon=False, loc="upper center", bbox_to_anchor=(0.4, 1.0 + 0.7 / (0.5 + len(groups))), ncols=4)
@@ -104,7 +106,8 @@ def shares(rows: Mapping[str, tuple[int, int]], what: str, source: str) -> Pictu
         [max(0.0, value - 100 * low) for value, (low, _) in zip(values, limits, strict=True)],
         [max(0.0, 100 * high - value) for value, (_, high) in zip(values, limits, strict=True)],
     ]
-    axes.barh(range(len(rows)), values, xerr=spread, color=BLUE, ecolor=INK, capsize=3, height=0.6, alpha=0.8)
+    pale = (*to_rgb(BLUE), 0.25)  # so that the interval can be seen on the bar
+    axes.barh(range(len(rows)), values, 0.6, xerr=spread, color=pale, edgecolor=BLUE, ecolor=INK, capsize=3)
     axes.set_yticks(range(len(rows)), [f"{name} (n = {n})" for name, (_, n) in rows.items()])
     axes.invert_yaxis()
     axes.set(xlabel=f"{what} (percent, with 95 % Wilson interval)", xlim=(0, 105))

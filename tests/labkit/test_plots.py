@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import io
 from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
+from matplotlib.colors import to_hex, to_rgb
 from matplotlib.container import ErrorbarContainer
+from matplotlib.image import imread
+from matplotlib.text import Text
 
 from coursekit import figures
 from coursekit.capacity import Capacity, Measured
@@ -16,6 +20,7 @@ from labkit.connection import Connection, Source
 from labkit.events import End, Trace
 from labkit.latency import Run
 from labkit.notebook import Table
+from labkit.plots.picture import BLUE, GREEN, INK, ORANGE
 from labkit.routing.evaluation import Interval, evaluate
 from labkit.routing.resilience import Breaker
 from labkit.routing.scorers import Recorded, WordCount
@@ -97,6 +102,44 @@ def test_every_figure_is_tried() -> None:
     others = {"Picture", "machine", "architecture", "containers", "digits"}
     drawn = {*plots.__all__, *figures.__all__} - others
     assert drawn == set(FIGURES)
+
+
+def contrast(one: str, other: str) -> float:
+    """The contrast of two colours, from 1 to 21, as WCAG 2.2 defines it."""
+
+    def luminance(colour: str) -> float:
+        linear = [part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in to_rgb(colour)]
+        return float(np.dot(linear, (0.2126, 0.7152, 0.0722)))
+
+    dark, light = sorted(map(luminance, (one, other)))
+    return (light + 0.05) / (dark + 0.05)
+
+
+@pytest.mark.parametrize("ground", ["#ffffff", "#111111"])
+def test_colours_can_be_seen_in_the_light_and_in_the_dark_theme(ground: str) -> None:
+    """A text wants 4.5, which no colour has on both: the most is the root of the contrast of the two grounds, 4.34."""
+    assert contrast("#000000", "#ffffff") == pytest.approx(21)
+    assert contrast("#ffffff", "#111111") ** 0.5 < 4.35
+    assert contrast(INK, ground) >= 4.3
+    assert min(contrast(colour, ground) for colour in (BLUE, ORANGE, GREEN)) >= 3
+
+
+DRAWINGS = {"architecture": figures.architecture, "containers": figures.containers}
+
+
+@pytest.mark.parametrize(
+    "draw", [*(draw for draw, _ in FIGURES.values()), *DRAWINGS.values()], ids=[*FIGURES, *DRAWINGS]
+)
+def test_a_figure_follows_the_theme(draw: Callable[[], Picture]) -> None:
+    """Its background is transparent, and every text is in ink."""
+    picture = draw()
+    image = imread(io.BytesIO(picture.png()))
+    assert image[0, 0, 3] == image[-1, -1, 3] == 0
+    assert (image[..., 3] == 0).mean() > 0.5
+    texts = [
+        each for each in picture.findobj(Text) if isinstance(each, Text) and each.get_visible() and each.get_text()
+    ]
+    assert {to_hex(each.get_color()) for each in texts} == {INK.lower()}
 
 
 def test_a_race_has_a_line_for_each_backend_with_its_quartiles() -> None:
