@@ -8,6 +8,7 @@ import contextlib
 import logging
 import re
 import time
+from collections import deque
 from contextvars import ContextVar
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -44,7 +45,8 @@ class ForbiddenError(StoreError):
 class Threads(SQLAlchemyDataLayer):
     """Chainlit's data layer, with steps written in the order in which they were asked for.
 
-    Chainlit makes a task of each write, so that a note which is taken away at once could outlive its deletion.
+    Chainlit makes a task of each write, and keeps the writes before a user's first message until that message comes.
+    So a note could be written after it was deleted; a step that was deleted is not written again.
     """
 
     def __init__(self, url: URL, options: Mapping[str, Any]) -> None:
@@ -58,6 +60,7 @@ class Threads(SQLAlchemyDataLayer):
         self.engine = create_async_engine(url, connect_args=dict(options), pool_pre_ping=True, hide_parameters=True)
         self.async_session = async_sessionmaker(self.engine, expire_on_commit=False)
         self._order = asyncio.Lock()
+        self._deleted: deque[str] = deque(maxlen=1000)
         self._held = in_use(Path(url.database or "")) if url.get_backend_name() == "sqlite" else None
         if self._held:
             _hold(self._held)
@@ -163,6 +166,8 @@ class Threads(SQLAlchemyDataLayer):
     async def create_step(self, step_dict: Any) -> None:
         """Write a step, or write it again; one that is another user's, or in another thread, is left as it is."""
         async with self._order:
+            if step_dict["id"] in self._deleted:
+                return
             with contextlib.suppress(ForbiddenError):  # it is in the log; the page that sent it is owed nothing
                 await self._check_step(step_dict["id"], step_dict["threadId"])
                 await SQLAlchemyDataLayer.create_step.__wrapped__(self, step_dict)
@@ -177,6 +182,7 @@ class Threads(SQLAlchemyDataLayer):
         async with self._order:
             with contextlib.suppress(ForbiddenError):
                 await self._check_step(step_id)
+                self._deleted.append(step_id)
                 await SQLAlchemyDataLayer.delete_step.__wrapped__(self, step_id)
 
     async def settled(self) -> None:

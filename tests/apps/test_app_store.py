@@ -665,6 +665,24 @@ def test_what_the_app_does_with_threads(layer: store.Threads, database: Database
     assert run(database, "SELECT COUNT(*) FROM feedbacks") == [(0,)]
 
 
+def test_a_deleted_note_is_not_written_again(layer: store.Threads, database: Database) -> None:
+    """Chainlit writes what waited for the first message when that comes, a deletion before it or not."""
+
+    async def scenario() -> None:
+        anna = await layer.create_user(cl.User("anna"))
+        assert anna
+        store.acting_user.set("anna")
+        await layer.update_thread("hers", user_id=anna.id)
+        for number, text in ((1, "a note"), (2, "a question")):
+            await layer.create_step(step("hers", number, text))
+        await layer.delete_step("hers-1")
+        await layer.update_step(step("hers", 1, "a later state of the note"))
+        await layer.close()
+
+    asyncio.run(scenario())
+    assert run(database, "SELECT output FROM steps") == [("a question",)]
+
+
 def test_an_id_with_sql_in_it_is_refused(layer: store.Threads) -> None:
     """The page chooses the ids, and Chainlit writes them into a statement when it lists threads."""
 
