@@ -673,8 +673,8 @@ def test_a_deleted_note_is_not_written_again(layer: store.Threads, database: Dat
         assert anna
         store.acting_user.set("anna")
         await layer.update_thread("hers", user_id=anna.id)
-        for number, text in ((1, "a note"), (2, "a question")):
-            await layer.create_step(step("hers", number, text))
+        for number, words in ((1, "a note"), (2, "a question")):
+            await layer.create_step(step("hers", number, words))
         await layer.delete_step("hers-1")
         await layer.update_step(step("hers", 1, "a later state of the note"))
         await layer.close()
