@@ -14,16 +14,14 @@ import nbformat
 import pytest
 
 from coursekit import export
+from tests.conftest import NOT_YET, ROOT
 from tests.support.places import PLACES
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-ROOT = Path(__file__).resolve().parents[2]
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("[0-9][0-9]_*.ipynb"))
 AVOID: dict[str, str] = tomllib.loads((ROOT / "tests/data/plain_english.toml").read_text(encoding="utf-8"))["instead"]
-# Notebooks whose English is not plain yet.
-NOT_YET = ("01_client_setup", "02_streaming")
 
 
 @pytest.mark.e2e
