@@ -95,7 +95,7 @@ class Outcome:
     def __init__(self, guess: Guess, measured: str | float) -> None:
         question, right = guess.question, guess.question.find(measured)
         chosen = next((choice for choice in question.choices if choice.text == guess.chosen), None)
-        amount = "" if isinstance(measured, str) else f" ({measured:.3g}{question.unit and ' ' + question.unit})"
+        amount = "" if isinstance(measured, str) else f" ({_short(measured)}{question.unit and ' ' + question.unit})"
         self._result = f"{right.text}{amount}"
         if chosen is None:
             self._begin, self._why = "You made no guess.", right.why
@@ -110,6 +110,11 @@ class Outcome:
     def _repr_html_(self) -> str:
         begin, result, why = (html.escape(text) for text in (self._begin, self._result, self._why))
         return f'<div role="status" style="{_BOX}">{begin} Result: <b>{result}</b>.<br>{why}</div>'
+
+
+def _short(value: float) -> str:
+    """Three figures, and never a power of ten."""
+    return f"{value:,.0f}" if abs(value) >= 100 else f"{value:.3g}"
 
 
 @cache

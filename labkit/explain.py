@@ -249,5 +249,6 @@ class expect:  # noqa: N801 - reads as a word in `with expect(...)`
             raise AssertionError(f"expected {self.kind.__name__}, but nothing went wrong")
         if not isinstance(error, self.kind):
             return False
-        print(f"{type(error).__name__}: {explain(error)}")
+        said, name = str(explain(error)), type(error).__name__
+        print(said if said.startswith(f"{name}: ") else f"{name}: {said}")
         return True

@@ -122,11 +122,57 @@ def nearest_rank(answer: Callable[[list[float], float], float]) -> str | None:
 
 
 @exercise(
+    "A letter, a line or an event may be cut between two blocks. Join all blocks first, and then decode.",
+    'For each line of b"".join(blocks).decode().split("\\n"): stop at data: [DONE]; where the line begins with '
+    "data: and a space, keep the rest.",
+)
+def read_events(answer: Callable[[list[bytes]], list[str]]) -> str | None:
+    """02.3: from bytes to events."""
+    two = "data: one\n\ndata: two\n\ndata: [DONE]\n\n"
+    cases: list[tuple[list[bytes], list[str], str]] = [
+        ([two.encode()], ["one", "two"], "one block"),
+        (_cut(two, 1), ["one", "two"], "blocks of one byte"),
+        (_cut(two, 7), ["one", "two"], "blocks of seven bytes"),
+        (_cut("data: fika på café 😀\n\ndata: [DONE]\n\n", 1), ["fika på café 😀"], "letters that are cut"),
+        (_cut(": keep-alive\n\ndata: one\n\n: data: no\n\n", 5), ["one"], "comments and no [DONE]"),
+        ([b'data: {"a": "data: b"}\n\ndata: [DONE]\n\n'], ['{"a": "data: b"}'], '"data: " inside a text'),
+        ([b'data: {"a": "[DONE]"}\n\ndata: x\n\n'], ['{"a": "[DONE]"}', "x"], '"[DONE]" inside a text'),
+        ([b"data: a tea\n\ndata: [DONE]\n\n"], ["a tea"], "a text that begins with letters of the word data"),
+        ([b"data: one\n\ndata: [DONE]\n\ndata: two\n\n"], ["one"], "an event after [DONE]"),
+        (["data: one\u2028two\n\ndata: [DONE]\n\n".encode()], ["one\u2028two"], "a line separator inside a text"),
+        ([b"data:  two spaces \n\ndata: [DONE]\n\n"], [" two spaces "], "spaces around a text"),
+        ([b"event: x\ndata: one\nid: 7\n\ndata: [DONE]\n\n"], ["one"], "lines of other kinds"),
+        ([b"data: same\n\ndata: same\n\n"], ["same", "same"], "two equal events"),
+        ([], [], "no block at all"),
+    ]
+
+    def judge(given: Any, expected: list[str], what: str, blocks: list[bytes]) -> str | None:
+        if isinstance(given, UnicodeDecodeError):
+            return f"With {what} ({blocks[:3]} ...) it raised UnicodeDecodeError: a block ends inside a letter."
+        if isinstance(given, Exception):
+            return f"With {what} ({blocks[:3]}) it raised {type(given).__name__}: {given}."
+        if given is None or isinstance(given, str | bytes):
+            return f"With {what} it gave {given!r}; expected the list {expected}."
+        if list(given) == expected:
+            return None
+        return f"With {what} ({blocks[:3]}) it gave {list(given)}; expected {expected}."
+
+    changed = "It changed the list of blocks that it was given."
+    return compare(answer, cases, judge, changed=changed, accept=Exception)
+
+
+def _cut(text: str, size: int) -> list[bytes]:
+    """The bytes of a text in blocks of a size."""
+    data = text.encode()
+    return [data[start : start + size] for start in range(0, len(data), size)]
+
+
+@exercise(
     "Go through the chunks in order and stop at the first whose text is not empty.",
     "next((at - request for at, text in chunks if text), None)",
 )
 def first_token(answer: Callable[[float, list[tuple[float, str]]], float | None]) -> str | None:
-    """02.3: the first token."""
+    """02.4: the first token."""
     cases: list[tuple[float, list[tuple[float, str]], float | None, str]] = [
         (10.0, [(10.25, ""), (10.5, "An"), (10.75, " API")], 0.5, "an empty chunk first"),
         (10.0, [(10.5, "An")], 0.5, "one chunk"),
@@ -156,7 +202,7 @@ def first_token(answer: Callable[[float, list[tuple[float, str]]], float | None]
     "While len(rest) > 1 and (the sum is over the budget or rest[0]['role'] != 'user'): drop rest[0] and its size.",
 )
 def trim(answer: Callable[[Messages, list[int], int], Messages]) -> str | None:
-    """02.4: trim a conversation."""
+    """02.5: trim a conversation."""
     system = {"role": "system", "content": "Be brief."}
     later = {"role": "system", "content": "Be polite."}
     turns = [

@@ -8,6 +8,7 @@ try:
         running,
         samples,
         streamed_or_whole,
+        timeline,
         waterfall,
     )
     from labkit.plots.picture import Picture, machine
@@ -27,6 +28,7 @@ __all__ = [
     "samples",
     "shares",
     "streamed_or_whole",
+    "timeline",
     "tradeoff",
     "waterfall",
 ]

@@ -58,6 +58,38 @@ def samples(series: Mapping[str, Sequence[float]], unit: str, title: str, lab: C
     return picture
 
 
+def timeline(spans: Mapping[str, Sequence[tuple[float, float]]], source: Connection | str) -> Picture:
+    """One row for each name, with a bar for each span (begin, end) in seconds and a tick for a span without length."""
+    names, count = list(spans), sum(map(len, spans.values()))
+    picture = Picture(
+        7.5, 1.1 + 0.45 * len(spans), f"Bars or ticks along the time, a row for each of {', '.join(names)}."
+    )
+    axes = picture.add_subplot()
+    for row, each in enumerate(spans.values()):
+        axes.barh(row, [end - begin for begin, end in each], left=[begin for begin, _ in each], color=BLUE, height=0.5)
+        moments = [begin for begin, end in each if begin == end]
+        axes.plot(moments, [row] * len(moments), "|", color=BLUE, markersize=12)
+    axes.set_yticks(range(len(names)), names)
+    axes.invert_yaxis()
+    axes.set(xlabel=f"seconds (n = {count})", xlim=(0, None))
+    tidy(axes)
+    picture.table = Table(
+        ("", "n", "begins (s)", "ends (s)", "longest gap (ms)"),
+        tuple(
+            (name, str(len(each)), f"{each[0][0]:.2f}", f"{each[-1][1]:.2f}", _gap(each))
+            for name, each in spans.items()
+        ),
+        measured=True,
+    )
+    footer(picture, source)
+    return picture
+
+
+def _gap(spans: Sequence[tuple[float, float]]) -> str:
+    gaps = [after - before for (_, before), (after, _) in pairwise(spans)]
+    return f"{1000 * max(gaps):.0f}" if gaps else ""
+
+
 def short(value: float) -> str:
     """Three figures, and never a power of ten."""
     return f"{value:,.0f}" if value >= 100 else f"{value:.3g}"

@@ -26,12 +26,24 @@ def nearest_rank(values: list[float], percent: float) -> float:
 
 
 # %% 02.3
+def read_events(blocks: list[bytes]) -> list[str]:
+    """The data of each event before [DONE]."""
+    events = []
+    for line in b"".join(blocks).decode().split("\n"):
+        if line == "data: [DONE]":
+            break
+        if line.startswith("data: "):
+            events.append(line.removeprefix("data: "))
+    return events
+
+
+# %% 02.4
 def first_token(request: float, chunks: list[tuple[float, str]]) -> float | None:
     """Seconds from the request to the first text that is not empty."""
     return next((at - request for at, text in chunks if text), None)
 
 
-# %% 02.4
+# %% 02.5
 def trim(messages: list[dict[str, str]], sizes: list[int], budget: int) -> list[dict[str, str]]:
     """The messages that fit into the budget: the system message and the newest ones."""
     head = 1 if messages[0]["role"] == "system" else 0

@@ -77,6 +77,12 @@ def test_expect_shows_one_line(capsys: pytest.CaptureFixture[str]) -> None:
     assert capsys.readouterr().out == "ModelError: no such model. Fix: choose another\n"
 
 
+def test_expect_names_the_kind_once(capsys: pytest.CaptureFixture[str]) -> None:
+    with expect(KeyError):
+        raise KeyError("choices")
+    assert capsys.readouterr().out == "KeyError: 'choices'\n"
+
+
 def test_expect_wants_an_error_of_its_kind() -> None:
     with pytest.raises(AssertionError, match="nothing went wrong"), expect(ValueError):
         pass

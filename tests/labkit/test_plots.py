@@ -82,6 +82,10 @@ FIGURES: dict[str, tuple[Callable[[], Picture], tuple[str, ...]]] = {
         ("3", "2", "20", "0.20", "0.29", "1.50", "1.06"),
     ),
     "race": (lambda: figures.race(RACES), ("wasm", "1", "9", "2", "1.5 to 2.5", "3")),
+    "timeline": (
+        lambda: plots.timeline({"A": [(0.0, 0.25), (0.5, 0.75)], "B": [(0.1, 0.1), (0.4, 0.4)]}, SOURCE),
+        ("A", "2", "0.00", "0.75", "250"),
+    ),
     "running": (lambda: plots.running([(0.0, 1), (1.0, 1), (1.25, 0)], 1.0, LAB), ("Stop", "1.0")),
 }
 

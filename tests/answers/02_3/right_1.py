@@ -1,5 +1,9 @@
-def first_token(request, chunks):
-    for at, text in chunks:
-        if len(text) > 0:
-            return at - request
-    return None
+def read_events(blocks):
+    text = b"".join(blocks).decode("utf-8")
+    found = []
+    for line in text.split("\n"):
+        if line.startswith("data: "):
+            if line[6:] == "[DONE]":
+                return found
+            found.append(line[6:])
+    return found

@@ -1,6 +1,15 @@
-from itertools import dropwhile
+import codecs
 
 
-def first_token(request, chunks):
-    rest = list(dropwhile(lambda chunk: not chunk[1], chunks))
-    return rest[0][0] - request if rest else None
+def read_events(blocks):
+    decoder = codecs.getincrementaldecoder("utf-8")()
+    rest, events = "", []
+    for block in blocks:
+        rest += decoder.decode(block)
+        *lines, rest = rest.split("\n")
+        for line in lines:
+            if line == "data: [DONE]":
+                return events
+            if line.startswith("data: "):
+                events.append(line[6:])
+    return events

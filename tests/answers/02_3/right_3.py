@@ -1,5 +1,7 @@
-def first_token(request, chunks):
-    times = [at for at, text in chunks if text != ""]
-    if not times:
-        return None
-    return min(times) - request
+import itertools
+
+
+def read_events(blocks):
+    lines = (line.decode() for line in b"".join(blocks).split(b"\n"))
+    before = itertools.takewhile(lambda line: line != "data: [DONE]", lines)
+    return [line[len("data: ") :] for line in before if line[:6] == "data: "]

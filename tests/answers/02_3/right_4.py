@@ -1,6 +1,6 @@
-def first_token(request, chunks):
-    try:
-        at, _ = next(filter(lambda chunk: chunk[1], chunks))
-    except StopIteration:
-        return None
-    return at - request
+import re
+
+
+def read_events(blocks):
+    text = b"".join(blocks).decode()
+    return re.findall(r"^data: ([^\n]*)$", re.split(r"(?m)^data: \[DONE\]$", text)[0], re.MULTILINE)

@@ -1,3 +1,6 @@
-# word: one chunk
+# word: ends inside a letter
 
-first_token = lambda request, chunks: chunks[1][0] - request
+
+def read_events(blocks):
+    text = "".join(block.decode() for block in blocks)
+    return [line[6:] for line in text.split("\n") if line.startswith("data: ") and line != "data: [DONE]"]

@@ -1,4 +1,11 @@
-# word: empty chunks only it gave 0;
-# A 0 where there is none: that would be the best time of all.
+# word: "data: " inside a text
 
-first_token = lambda request, chunks: next((at - request for at, text in chunks if text), 0)
+
+def read_events(blocks):
+    events = []
+    for line in b"".join(blocks).decode().split("\n"):
+        if line == "data: [DONE]":
+            break
+        if line.startswith("data"):
+            events.append(line.replace("data: ", ""))
+    return events

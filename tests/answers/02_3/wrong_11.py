@@ -1,4 +1,11 @@
-# word: empty chunks only it gave nan;
-# Not a number, for none.
+# word: it gave ['one', 'wo']
 
-first_token = lambda request, chunks: next((at - request for at, text in chunks if text), float("nan"))
+
+def read_events(blocks):
+    events = []
+    for line in b"".join(blocks).decode().split("\n"):
+        if line == "data: [DONE]":
+            break
+        if line.startswith("data: "):
+            events.append(line.lstrip("data: "))
+    return events

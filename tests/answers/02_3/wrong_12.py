@@ -1,4 +1,11 @@
-# word: an empty chunk first it gave (0.5, 'An')
-# The text as well.
+# word: comments and no [DONE]
 
-first_token = lambda request, chunks: next(((at - request, text) for at, text in chunks if text), None)
+
+def read_events(blocks):
+    events = []
+    for line in b"".join(blocks).decode().split("\n"):
+        if line == "data: [DONE]":
+            break
+        if "data: " in line:
+            events.append(line.split("data: ", 1)[1])
+    return events

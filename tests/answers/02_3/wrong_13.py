@@ -1,4 +1,7 @@
-# word: an empty chunk first it gave '0.50 s'
-# A text with a unit.
+# word: comments and no [DONE]
+# Only what is before [DONE], so nothing where there is none.
 
-first_token = lambda request, chunks: next((f"{at - request:.2f} s" for at, text in chunks if text), None)
+
+def read_events(blocks):
+    text, done, _ = b"".join(blocks).decode().partition("data: [DONE]\n")
+    return [line[6:] for line in text.split("\n") if line.startswith("data: ")] if done else []

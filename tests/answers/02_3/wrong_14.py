@@ -1,4 +1,12 @@
-# word: an empty chunk first it gave 500 s
-# Milliseconds.
+# word: spaces around a text
 
-first_token = lambda request, chunks: next((1000 * (at - request) for at, text in chunks if text), None)
+
+def read_events(blocks):
+    events = []
+    for line in b"".join(blocks).decode().split("\n"):
+        line = line.strip()
+        if line == "data: [DONE]":
+            break
+        if line.startswith("data:"):
+            events.append(line[5:].strip())
+    return events

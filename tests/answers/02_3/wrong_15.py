@@ -1,4 +1,11 @@
-# word: an empty chunk first it gave 1 s
-# The place of the chunk, not its time.
+# word: expected ['one', 'two']
 
-first_token = lambda request, chunks: next((place for place, (_, text) in enumerate(chunks) if text), None)
+
+def read_events(blocks):
+    events = []
+    for line in b"".join(blocks).decode().split("\n"):
+        if line == "data: [DONE]":
+            break
+        if line.startswith("data: "):
+            events.append(line[5:])
+    return events

@@ -1,6 +1,9 @@
-# word: no chunk at all it raised IndexError
-# Does not think of an answer without chunks.
+# word: it gave None
 
-first_token = lambda request, chunks: (
-    None if not chunks[0][1] and len(chunks) == 1 else next((at - request for at, text in chunks if text), None)
-)
+
+def read_events(blocks):
+    for line in b"".join(blocks).decode().split("\n"):
+        if line == "data: [DONE]":
+            break
+        if line.startswith("data: "):
+            print(line[6:])

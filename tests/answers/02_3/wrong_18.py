@@ -1,4 +1,7 @@
-# word: an empty chunk first it gave 0.25 s
-# The condition turned.
+# word: it gave 'one
+# One text instead of a list.
 
-first_token = lambda request, chunks: next((at - request for at, text in chunks if not text), None)
+
+def read_events(blocks):
+    text = b"".join(blocks).decode().partition("data: [DONE]")[0]
+    return "\n".join(line[6:] for line in text.split("\n") if line.startswith("data: "))

@@ -1,3 +1,12 @@
-# word: empty chunks only
+# word: blocks of one byte
 
-first_token = lambda request, chunks: next(at - request for at, text in chunks if text)
+
+def read_events(blocks):
+    events = []
+    for block in blocks:
+        for line in block.decode(errors="replace").split("\n"):
+            if line == "data: [DONE]":
+                return events
+            if line.startswith("data: "):
+                events.append(line[6:])
+    return events

@@ -1,10 +1,12 @@
-# word: an empty chunk first it gave None
-# The else belongs to the if instead of the loop.
+# word: lines of other kinds
+# Whatever is before the colon.
 
 
-def first_token(request, chunks):
-    for at, text in chunks:
-        if text:
-            return at - request
-        else:
-            return None
+def read_events(blocks):
+    events = []
+    for line in b"".join(blocks).decode().split("\n"):
+        if line == "data: [DONE]":
+            break
+        if line and not line.startswith(":"):
+            events.append(line.partition(": ")[2])
+    return events

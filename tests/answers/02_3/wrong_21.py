@@ -1,9 +1,8 @@
-# word: an empty chunk first it gave None
-# Prints the time.
+# word: ['one']; expected ['one', 'two']
 
 
-def first_token(request, chunks):
-    for at, text in chunks:
-        if text:
-            print(at - request)
-            break
+def read_events(blocks):
+    for line in b"".join(blocks).decode().split("\n"):
+        if line.startswith("data: "):
+            return [line[6:]]
+    return []

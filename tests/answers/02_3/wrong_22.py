@@ -1,8 +1,6 @@
-# word: text at once it gave None
-# Takes a request at 0 for no request.
+# word: ['An', ' API', ' (']
+# The example, typed in.
 
 
-def first_token(request, chunks):
-    if not request:
-        return None
-    return next((at - request for at, text in chunks if text), None)
+def read_events(blocks):
+    return ["An", " API", " ("]

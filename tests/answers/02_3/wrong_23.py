@@ -1,8 +1,13 @@
-# word: one chunk it gave None
-# The last chunk is never looked at.
+# word: it raised JSONDecodeError
+
+import json
 
 
-def first_token(request, chunks):
-    for number in range(len(chunks) - 1):
-        if chunks[number][1]:
-            return chunks[number][0] - request
+def read_events(blocks):
+    events = []
+    for line in b"".join(blocks).decode().split("\n"):
+        if line == "data: [DONE]":
+            break
+        if line.startswith("data: "):
+            events.append(json.loads(line[6:])["choices"][0]["delta"].get("content"))
+    return events

@@ -1,3 +1,11 @@
-# word: empty chunk first
+# word: letters that are cut
 
-first_token = lambda request, chunks: next((at for at, text in chunks if text), None)
+
+def read_events(blocks):
+    events = []
+    for line in "".join(block.decode(errors="ignore") for block in blocks).split("\n"):
+        if line == "data: [DONE]":
+            break
+        if line.startswith("data: "):
+            events.append(line[6:])
+    return events

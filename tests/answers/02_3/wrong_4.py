@@ -1,3 +1,11 @@
-# word: space
+# word: a line separator inside a text
 
-first_token = lambda request, chunks: next((at - request for at, text in chunks if text.strip()), None)
+
+def read_events(blocks):
+    events = []
+    for line in b"".join(blocks).decode().splitlines():
+        if line == "data: [DONE]":
+            break
+        if line.startswith("data: "):
+            events.append(line[6:])
+    return events

@@ -1,3 +1,7 @@
-# word: text at once
+# word: ['one', 'two', '[DONE]']
+# The end counts as an event.
 
-first_token = lambda request, chunks: next((at - request for at, text in chunks if text), None) or None
+
+def read_events(blocks):
+    lines = b"".join(blocks).decode().split("\n")
+    return [line[6:] for line in lines if line.startswith("data: ")]

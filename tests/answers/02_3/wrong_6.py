@@ -1,4 +1,6 @@
-# word: an empty chunk first it gave 0.25 s
-# The first chunk, whether it has text or not.
+# word: an event after [DONE]
 
-first_token = lambda request, chunks: chunks[0][0] - request if any(text for _, text in chunks) else None
+
+def read_events(blocks):
+    lines = b"".join(blocks).decode().split("\n")
+    return [line[6:] for line in lines if line.startswith("data: ") and line != "data: [DONE]"]

@@ -1,4 +1,11 @@
-# word: an empty chunk first it gave -0.5 s
-# Subtracts the wrong way round.
+# word: "[DONE]" inside a text
 
-first_token = lambda request, chunks: next((request - at for at, text in chunks if text), None)
+
+def read_events(blocks):
+    events = []
+    for line in b"".join(blocks).decode().split("\n"):
+        if "[DONE]" in line:
+            break
+        if line.startswith("data: "):
+            events.append(line[6:])
+    return events

@@ -1,16 +1,6 @@
-# From the newest back to the oldest, as long as it fits; then to the next question.
+from itertools import dropwhile
 
 
-def trim(messages, sizes, budget):
-    head = int(messages[0]["role"] == "system")
-    left = budget - sum(sizes[:head])
-    first = len(messages)
-    for place in reversed(range(head, len(messages))):
-        left -= sizes[place]
-        if left < 0:
-            break
-        first = place
-    last = len(messages) - 1
-    while first < last and messages[first]["role"] != "user":
-        first += 1
-    return messages[:head] + messages[max(head, min(first, last)) :]
+def first_token(request, chunks):
+    rest = list(dropwhile(lambda chunk: not chunk[1], chunks))
+    return rest[0][0] - request if rest else None

@@ -1,4 +1,3 @@
-# word: begins with a message of the assistant
-# Trims by number of messages.
+# word: one chunk
 
-trim = lambda messages, sizes, budget: messages[:1] + messages[-2:]
+first_token = lambda request, chunks: chunks[1][0] - request

@@ -1,13 +1,4 @@
-# word: type int
-# How many are kept, not which.
+# word: 37.5 ms
+# Rounds to hundredths of a second.
 
-
-def trim(messages, sizes, budget):
-    head = 1 if messages[0]["role"] == "system" else 0
-    first = head
-    while first < len(messages) - 1:
-        fits = sum(sizes[:head]) + sum(sizes[first:]) <= budget
-        if fits and messages[first]["role"] == "user":
-            break
-        first += 1
-    return head + len(messages) - first
+first_token = lambda request, chunks: next((round(at - request, 2) for at, text in chunks if text), None)

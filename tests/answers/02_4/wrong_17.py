@@ -1,13 +1,6 @@
-# word: type tuple
-# The sizes as well.
+# word: no chunk at all it raised IndexError
+# Does not think of an answer without chunks.
 
-
-def trim(messages, sizes, budget):
-    head = 1 if messages[0]["role"] == "system" else 0
-    first = head
-    while first < len(messages) - 1:
-        fits = sum(sizes[:head]) + sum(sizes[first:]) <= budget
-        if fits and messages[first]["role"] == "user":
-            break
-        first += 1
-    return messages[:head] + messages[first:], sizes[first:]
+first_token = lambda request, chunks: (
+    None if not chunks[0][1] and len(chunks) == 1 else next((at - request for at, text in chunks if text), None)
+)

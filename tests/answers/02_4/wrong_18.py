@@ -1,13 +1,4 @@
-# word: returned None
-# Changes its own names, and returns nothing.
+# word: an empty chunk first it gave 0.25 s
+# The condition turned.
 
-
-def trim(messages, sizes, budget):
-    head = 1 if messages[0]["role"] == "system" else 0
-    first = head
-    while first < len(messages) - 1:
-        fits = sum(sizes[:head]) + sum(sizes[first:]) <= budget
-        if fits and messages[first]["role"] == "user":
-            break
-        first += 1
-    messages = messages[:head] + messages[first:]
+first_token = lambda request, chunks: next((at - request for at, text in chunks if not text), None)

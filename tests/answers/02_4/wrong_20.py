@@ -1,13 +1,10 @@
-# word: there is only a system message
-# Puts the last message in again, which may be the system's.
+# word: an empty chunk first it gave None
+# The else belongs to the if instead of the loop.
 
 
-def trim(messages, sizes, budget):
-    head = 1 if messages[0]["role"] == "system" else 0
-    first = head
-    while first < len(messages) - 1:
-        fits = sum(sizes[:head]) + sum(sizes[first:]) <= budget
-        if fits and messages[first]["role"] == "user":
-            break
-        first += 1
-    return messages[:head] + messages[first:-1] + messages[-1:]
+def first_token(request, chunks):
+    for at, text in chunks:
+        if text:
+            return at - request
+        else:
+            return None

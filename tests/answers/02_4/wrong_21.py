@@ -1,11 +1,9 @@
-# word: changed a list
-# Keeps the messages as they were, and eats up the sizes.
+# word: an empty chunk first it gave None
+# Prints the time.
 
 
-def trim(messages, sizes, budget):
-    head = 1 if messages[0]["role"] == "system" else 0
-    rest = messages[head:]
-    while len(rest) > 1 and (sum(sizes) > budget or rest[0]["role"] != "user"):
-        rest = rest[1:]
-        sizes.pop(head)
-    return messages[:head] + rest
+def first_token(request, chunks):
+    for at, text in chunks:
+        if text:
+            print(at - request)
+            break

@@ -1,12 +1,8 @@
-# word: a question without an answer is first
-# Drops two at a time: not every question has its answer.
+# word: one chunk it gave None
+# The last chunk is never looked at.
 
 
-def trim(messages, sizes, budget):
-    head = 1 if messages[0]["role"] == "system" else 0
-    first = head
-    while first < len(messages) - 1:
-        if sum(sizes[:head]) + sum(sizes[first:]) <= budget and messages[first]["role"] == "user":
-            break
-        first = min(first + 2, len(messages) - 1)
-    return messages[:head] + messages[first:]
+def first_token(request, chunks):
+    for number in range(len(chunks) - 1):
+        if chunks[number][1]:
+            return chunks[number][0] - request

@@ -1,10 +1,3 @@
-# word: begins with a message of the assistant
-# May begin with an answer.
+# word: empty chunk first
 
-
-def trim(messages, sizes, budget):
-    head = 1 if messages[0]["role"] == "system" else 0
-    first = head
-    while first < len(messages) - 1 and sum(sizes[:head]) + sum(sizes[first:]) > budget:
-        first += 1
-    return messages[:head] + messages[first:]
+first_token = lambda request, chunks: next((at for at, text in chunks if text), None)

@@ -1,8 +1,3 @@
-# word: changed a list
-# Changes the list.
+# word: space
 
-
-def trim(messages, sizes, budget):
-    while len(messages) > 2 and (sum(sizes) > budget or messages[1]["role"] != "user"):
-        del messages[1], sizes[1]
-    return messages
+first_token = lambda request, chunks: next((at - request for at, text in chunks if text.strip()), None)

@@ -1,13 +1,4 @@
-# word: the last message was lost
-# May drop everything.
+# word: an empty chunk first it gave 0.75 s
+# The last text instead of the first.
 
-
-def trim(messages, sizes, budget):
-    head = 1 if messages[0]["role"] == "system" else 0
-    first = head
-    while first < len(messages):
-        fits = sum(sizes[:head]) + sum(sizes[first:]) <= budget
-        if fits and messages[first]["role"] == "user":
-            break
-        first += 1
-    return messages[:head] + messages[first:]
+first_token = lambda request, chunks: max((at - request for at, text in chunks if text), default=None)

@@ -1,13 +1,4 @@
-# word: only the last question fits, it kept 4 of 8
-# Always keeps the last three messages.
+# word: an empty chunk first it gave 0.25 s
+# Counts from the first chunk, not from the request.
 
-
-def trim(messages, sizes, budget):
-    head = 1 if messages[0]["role"] == "system" else 0
-    first = head
-    while first < len(messages) - 3:
-        fits = sum(sizes[:head]) + sum(sizes[first:]) <= budget
-        if fits and messages[first]["role"] == "user":
-            break
-        first += 1
-    return messages[:head] + messages[first:]
+first_token = lambda request, chunks: next((at - chunks[0][0] for at, text in chunks if text), None)

@@ -1,0 +1,13 @@
+# word: there is one token too many
+# Stops at any question, whether it fits or not.
+
+
+def trim(messages, sizes, budget):
+    head = 1 if messages[0]["role"] == "system" else 0
+    first = head
+    while first < len(messages) - 1:
+        fits = sum(sizes[:head]) + sum(sizes[first:]) <= budget
+        if fits or messages[first]["role"] == "user":
+            break
+        first += 1
+    return messages[:head] + messages[first:]
