@@ -121,8 +121,8 @@ async def main(counts: list[int], seconds: float) -> tuple[list[Measured], Capac
         await lab.aclose()
     print(table(measured, model, idle))
     print(f"an answer holds a slot for {model.service_s:.3f} s (n = {len(idle.response_s)}), users think {THINK:g} s")
-    bear = f"at most {model.most_users(1.0)} wait for under 1 s on average"
-    print(f"saturated from {model.saturation_users:.1f} users on; {bear}")
+    served = f"at most {model.most_users(1.0)} wait for under 1 s on average"
+    print(f"saturated from {model.saturation_users:.1f} users on; {served}")
     print(machine())
     return measured, model, lab
 

@@ -2,7 +2,7 @@
 
 Asks each prompt once, at temperature 0, and writes each answer at once: an interrupted run goes on where it stopped,
 and after a change of prompts only the changed ones are asked. `--only DOMAIN` and `--limit N` ask fewer, `--fresh`
-begins anew, `--cloud` asks the cloud of CLOUD_BASE_URL and records it in a file of its own. It takes
+begins from the start, `--cloud` asks the cloud of CLOUD_BASE_URL and records it in a file of its own. It takes
 about two minutes, and ends with a table: how many answers are right in each domain.
 """
 
@@ -64,7 +64,7 @@ def describe(lab: Connection) -> Recording:
 
 
 def resume(path: Path, header: Recording, wanted: Sequence[Task]) -> dict[str, Answered]:
-    """What of an earlier recording still holds; writes the file anew with that, in the order of the tasks.
+    """What of an earlier recording still holds; writes the file again with that, in the order of the tasks.
 
     Raises WorkbookError where the earlier recording is another model's.
     """

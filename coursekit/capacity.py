@@ -1,7 +1,7 @@
-"""How many users one device bears: two measured times turned into throughput and waiting.
+"""How many users one device can serve: throughput and waiting from two measured times.
 
 A chat is a closed system: each of `users` persons reads and types for a think time, asks, and waits for the whole
-answer; as many answers as there are slots are made at once, the others stand in line. An answer is described by the
+answer; as many answers as there are slots are made at once, the others wait in the queue. An answer is described by the
 time for which it holds a slot: see `service_s`. All times are means, in seconds.
 
 `Capacity.at` takes both times to vary as exponential ones do, which is near what people and their questions do. The

@@ -182,7 +182,7 @@ def find(number: str) -> Exercise:
 def check(number: str, answer: Any) -> Verdict:
     """Try an answer: shows "passed" or what is missing, never a traceback, and notes it in the sidecar.
 
-    A check that itself fails is no try of the student's, so the sidecar of the student does not count it.
+    A check that itself fails is not a try of the student, so the student's sidecar does not count it.
 
     Raises StrictError when the answer is not right and LABKIT_STRICT_CHECKS is set.
     """

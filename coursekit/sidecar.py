@@ -21,7 +21,7 @@ VARIABLE = "LABKIT_SIDECAR"
 
 
 def note(kind: str, **values: object) -> None:
-    """Append one line, where a run has asked for it. What is measured must not fail because of who measures."""
+    """Append one line, where a run has asked for it. A failure to write must not fail the measured code."""
     if place := os.environ.get(VARIABLE):
         with suppress(OSError):
             append_line(Path(place), {"kind": kind} | values)

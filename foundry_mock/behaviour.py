@@ -89,7 +89,7 @@ def _at_least(least: float, **values: float) -> None:
 class Counters:
     """Chat requests since the start: `waiting` for a slot, `running` now, the `most` at once, and how others ended.
 
-    `ended` ones came to the end of their text, `aborted` ones were broken off by the client or by a fault,
+    `ended` ones reached the end of their text, `aborted` ones were broken off by the client or by a fault,
     `refused` ones got an error instead.
     """
 

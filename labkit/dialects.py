@@ -184,7 +184,7 @@ class Dialect:
     def learn(self, sent: dict[str, Any], status: int, body: object) -> bool:
         """Whether an error is about a name that can be left out or renamed; then the request may be sent again.
 
-        A value that is out of range is not: it would be ignored in silence.
+        A value that is out of range is not: it would be ignored without a message.
         """
         text = body if isinstance(body, str) else json.dumps(body, default=str)
         text = re.sub(r"\\+[nrt]", " ", text)  # a line end inside JSON would belong to the name after it

@@ -45,7 +45,7 @@ class FirstToken(Text):
 
 @dataclass(frozen=True)
 class Reasoning(Event):
-    """A piece of what a reasoning model writes before its answer. It is no part of the answer, so `text` is empty."""
+    """A piece of what a reasoning model writes before its answer. It is not part of the answer, so `text` is empty."""
 
     thought: str = ""
 

@@ -70,7 +70,7 @@ def rate(trace: Trace) -> float | None:
 
 
 def percentile(values: Sequence[float], percent: float) -> float:
-    """The value below which `percent` of the values lie, linear between neighbours (numpy's default, R's type 7).
+    """The value below which `percent` of the values are, linear between neighbours (numpy's default, R's type 7).
 
     Raises ValueError for no values, or a percent outside 0 to 100.
     """

@@ -54,7 +54,7 @@ def is_loopback(base_url: str) -> bool:
 
 
 def is_here(base_url: str) -> bool:
-    """The same, also of a text that is no address."""
+    """The same, also of a text that is not an address."""
     try:
         return is_loopback(base_url)
     except httpx2.InvalidURL:

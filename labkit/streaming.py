@@ -108,7 +108,7 @@ class _Body:
         return self._whole is not None
 
     def stray(self) -> object:
-        """An error that stands outside of the events, as some servers send it; else None."""
+        """An error outside of the events, as some servers send it; else None."""
         lines = self._tail.decode(errors="replace").replace("\r", "\n")
         if len(self._tail) == TAIL:  # the first line may have lost its beginning
             lines = lines.partition("\n")[2]

@@ -65,7 +65,7 @@ IPyNbFile.get_kernel_message = _get_kernel_message
 def _await_idle(*_: Any) -> None:
     """Do not wait after an error: all messages of the cell were read already, its "idle" too.
 
-    nbval would wait in vain, and then hide the cell's own exception behind one of its own.
+    nbval would wait for nothing, and then hide the cell's own exception behind one of its own.
     """
 
 

@@ -62,5 +62,5 @@ def _read(path: Path, shape: tuple[int, ...]) -> NDArray[np.uint8]:
 def _damaged(path: Path, what: str) -> FetchError:
     return FetchError(
         f"{path.name} of {PACKAGE} is damaged: {what}",
-        fix=f"delete the folder {path.parent} and start again, so that it is fetched anew",
+        fix=f"delete the folder {path.parent} and start again, so that it is fetched again",
     )

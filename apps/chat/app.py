@@ -42,7 +42,7 @@ if known:
 
     @cl.password_auth_callback
     async def log_in(name: str, password: str) -> cl.User | None:
-        """Whoever CHAT_USERS names."""
+        """The users that CHAT_USERS names."""
         return cl.User(name) if matches(known, name, password) else None
 
 else:

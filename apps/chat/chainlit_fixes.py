@@ -44,7 +44,7 @@ def fix_chainlit() -> None:
 def in_own_folder() -> None:
     """Chainlit reads its settings and its pages where it was started: start it again for the app's folder.
 
-    A copy of that folder will do, which a server has for each process, since Chainlit writes there.
+    A copy of that folder is enough. A server has one for each process, since Chainlit writes there.
     """
     if chainlit.config.config.run.module_name is None:  # tried in a notebook
         return

@@ -19,7 +19,7 @@ from labkit.streaming import SILENCE
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 
-# Foundry Local shares one device among its answers; what stands behind BASE_URL may be a fleet.
+# Foundry Local shares one device among its answers; behind BASE_URL there may be many servers.
 WIDTH = {Source.BASE_URL: 64}
 FEW = 2
 
@@ -52,7 +52,7 @@ class Queue:
 
     @property
     def waiting(self) -> int:
-        """How many stand in line."""
+        """How many wait in the queue."""
         return len(self._line)
 
     @asynccontextmanager
@@ -84,7 +84,7 @@ class Queue:
             self._call()
 
     def refuse_when_full(self) -> None:
-        """Raise Refusal where nobody else may stand in line."""
+        """Raise Refusal where the queue is full."""
         if self.running >= self.width and self.waiting >= self.most:
             raise Refusal(Refused.QUEUE)
 
@@ -98,7 +98,7 @@ class Queue:
 
 
 class Device:
-    """A connection that is made once, by whoever comes first, with the queue that belongs to it."""
+    """A connection that the first user makes, with the queue that belongs to it."""
 
     def __init__(self, fresh: float = 5.0, concurrency: int | None = None, most: int = 100) -> None:
         self.fresh = fresh
@@ -113,7 +113,7 @@ class Device:
     async def connection(self) -> Connection:
         """The connection; `progress` says meanwhile how it comes about. Raises what `connect` raises.
 
-        Who is cancelled meanwhile leaves the others waiting for the same one: a runtime must not be started twice.
+        If one of them is cancelled, the others go on waiting for the same one: a runtime must not be started twice.
         """
         while self._connection is None:
             if self._connecting is None or self._connecting.done():
@@ -132,7 +132,7 @@ class Device:
         self.progress = progress
 
     def forget(self) -> None:
-        """Look for an endpoint anew at the next question: the old one may be gone, and another be there."""
+        """Look for an endpoint again at the next question: the old one may be gone, and another be there."""
         self._connection = self._health = None
 
     async def health(self) -> Health:

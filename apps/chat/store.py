@@ -67,7 +67,7 @@ class Threads(SQLAlchemyDataLayer):
             event.listen(self.engine.sync_engine, "connect", _as_strict_as_postgresql)
 
     async def execute_sql(self, query: str, parameters: dict[str, Any]) -> Any:
-        """Run one statement. What no database keeps as text is shown as such, instead of losing the message."""
+        """Run one statement. Characters that no database can keep are replaced, so that the message is not lost."""
         return await super().execute_sql(
             query, {name: _storable(value) if isinstance(value, str) else value for name, value in parameters.items()}
         )
@@ -187,7 +187,7 @@ class Threads(SQLAlchemyDataLayer):
 
     async def settled(self) -> None:
         """Come back when all that was to be written is written."""
-        await asyncio.sleep(0)  # a task that was only just made stands in line after this
+        await asyncio.sleep(0)  # a task that was only just made runs after this
         async with self._order:
             pass
 

@@ -39,7 +39,7 @@ async def connected(device: Device) -> Connection:
 
 
 async def show_error(error: Exception, again: str) -> None:
-    """Say what happened and what mends it, with a button that calls the action `again`."""
+    """Say what happened and how to fix it, with a button that calls the action `again`."""
     message = cl.Message(said(error), actions=[cl.Action(name=again, payload={}, label=texts().again)])
     message.is_error = True
     await message.send()

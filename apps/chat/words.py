@@ -147,7 +147,7 @@ def texts(language: str | None = None) -> Words:
 
 
 def said(error: Exception) -> str:
-    """What happened and what mends it, in the language of this session's browser."""
+    """What happened and how to fix it, in the language of this session's browser."""
     if isinstance(error, Refusal):
         return texts().refused[error.why].format(seconds=max(1, math.ceil(error.wait)))
     if not isinstance(error, LabError):

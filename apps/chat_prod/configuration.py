@@ -23,7 +23,7 @@ SECRET, PASSWORD, TOKEN = 32, 12, 16
 
 
 class Env(StrEnum):
-    """Where the app runs: at one's own desk, or for others."""
+    """Where the app runs: on your own machine for yourself, or for others."""
 
     DEVELOPMENT = "development"
     PRODUCTION = "production"

@@ -49,7 +49,7 @@ class Database:
         try:
             url = sqlalchemy.make_url(place)
         except (sqlalchemy.exc.ArgumentError, ValueError):
-            raise SettingsError("DATABASE_URL is no address of a database", fix=fix) from None
+            raise SettingsError("DATABASE_URL is not the address of a database", fix=fix) from None
         if not url.database or url.database == ":memory:":
             raise SettingsError("DATABASE_URL names no database", fix=fix)
         if url.drivername == "sqlite+aiosqlite":

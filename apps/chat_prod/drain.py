@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 # What an answer that was ended may take to be saved, and a page to take note that its connection is closed.
 SAVING, CLOSING = 5.0, 5
-# Ctrl-C at one's own desk: long enough for an answer that is nearly there.
+# Ctrl-C on your own machine: long enough for an answer that is nearly there.
 AT_ONCE = 2.0
 log = logging.getLogger("chat")
 

@@ -39,7 +39,7 @@ class Rate:
 class Buckets:
     """A token bucket for each user: a whole rate's worth at once, and then as fast as the bucket fills again.
 
-    Whoever is refused loses nothing by it: asking again too early does not make the wait longer.
+    A user who is refused loses nothing by it: asking again too early does not make the wait longer.
     """
 
     def __init__(self, rate: Rate, clock: Callable[[], float] = time.monotonic) -> None:

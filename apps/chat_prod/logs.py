@@ -106,7 +106,7 @@ class Lines(logging.Formatter):
 
 
 def set_up(style: Style) -> None:
-    """One handler for all: it takes the place of Chainlit's, and what Python itself would print comes to it too."""
+    """One handler for all: it takes the place of Chainlit's, and it also gets the warnings of Python itself."""
     handler = logging.StreamHandler(sys.stderr)
     handler.addFilter(lambda record: (record.module, record.funcName) not in NOISE)
     handler.setFormatter(Lines(style))
@@ -119,7 +119,7 @@ def set_up(style: Style) -> None:
 
 
 def adopt() -> None:
-    """Take uvicorn's own handlers away, which it sets when it starts: its lines come to ours."""
+    """Take uvicorn's own handlers away, which it sets when it starts: its lines go to ours."""
     for name in ("uvicorn", "uvicorn.access", "uvicorn.error"):
         logger = logging.getLogger(name)
         logger.handlers.clear()

@@ -93,7 +93,7 @@ class Metrics:
 
 
 def refusal(client: str, headers: Mapping[str, str], token: str) -> Response | None:
-    """The answer for whoever may not look: with a token set, everybody without it; else who is not on this machine."""
+    """The answer for people who may not look: everybody without the token if one is set, else other machines."""
     if token:
         scheme, _, given = headers.get("authorization", "").partition(" ")
         if scheme.lower() == "bearer" and hmac.compare_digest(given.strip().encode(), token.encode()):

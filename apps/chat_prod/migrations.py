@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from apps.chat_prod.database import Database
 
-# Any number that no other program on the same server takes: the lock of whoever changes the schema.
+# Any number that no other program on the same server takes: the lock for a change of the schema.
 _LOCK = 4_070_712
 _VERSIONS = "CREATE TABLE IF NOT EXISTS schema_version (version INTEGER PRIMARY KEY, title TEXT, at TEXT)"
 _LOGGER = logging.getLogger(__name__)
@@ -58,8 +58,8 @@ MIGRATIONS = (FIRST, SECOND)
 def migrate(database: Database) -> tuple[int, int]:
     """Bring a database to the newest version; returns the versions before and after.
 
-    Who else starts at the same time waits. A file of SQLite that has tables is copied first, into `backups` beside it.
-    Raises StoreError for a database of a newer app, or one that fails; it is left as it was.
+    Another process that starts at the same time waits. A file of SQLite that has tables is copied first, into
+    `backups` beside it. Raises StoreError for a database of a newer app, or one that fails; it is left as it was.
     """
     if database.file:
         database.file.parent.mkdir(parents=True, exist_ok=True)
@@ -82,7 +82,7 @@ def version(connection: Connection) -> int:
 def _migrate(database: Database, connection: Connection) -> tuple[int, int]:
     versions: list[int] = []
     while not versions or versions[-1] < MIGRATIONS[-1].version:
-        # Each time anew: another process may have gone a step further meanwhile.
+        # Read it each time: another process may have gone a step further meanwhile.
         with transaction(connection, "BEGIN IMMEDIATE" if database.file else "BEGIN"):
             if not database.file:
                 connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": _LOCK})

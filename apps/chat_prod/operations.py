@@ -34,10 +34,10 @@ class Operations(Hooks):
     buckets: Buckets | None = None
 
     def started(self) -> None:
-        """The server is about to serve: its signals and its log come to us."""
+        """The server is about to serve: we get its signals and its log."""
         adopt()
         self.drain.listen()
-        # What stands now stays: a search for garbage through all of it would hold up every user at once.
+        # The objects of now stay: a search for garbage through all of it would hold up every user at once.
         gc.collect()
         gc.freeze()
 

@@ -95,7 +95,7 @@ async def ask(opened: Callable[[], AsyncEngine], patience: float) -> Check:
 
 
 def _ask_file(file: str, patience: float) -> None:
-    """Open the file anew, since an open one answers though it is gone; and ask for the right to write."""
+    """Open the file again, since an open one answers though it is gone; and ask for the right to write."""
     address = f"{Path(file).absolute().as_uri()}?mode=rw"  # which makes no file where none is
     with contextlib.closing(sqlite3.connect(address, timeout=patience, uri=True, isolation_level=None)) as connection:
         connection.execute("BEGIN IMMEDIATE")

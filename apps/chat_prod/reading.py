@@ -34,7 +34,7 @@ MAKE = 'python -c "import secrets; print(secrets.token_urlsafe(48))"'
 
 @dataclass(frozen=True)
 class Mistake:
-    """One variable, what is wrong with it (never its value, where that is a secret) and what mends it."""
+    """One variable, what is wrong with it (never its value, where that is a secret) and how to fix it."""
 
     variable: str
     wrong: str
@@ -65,7 +65,7 @@ class Reading:
             return read()
         except SettingsError as error:
             # An address may hold a name and a password.
-            self.note(name, f"{name} is no address" if "@" in self.text(name) else error.message, error.fix)
+            self.note(name, f"{name} is not an address" if "@" in self.text(name) else error.message, error.fix)
             return otherwise
 
     def settings(self) -> Settings:
@@ -125,4 +125,4 @@ class Reading:
             ours = name.startswith("CHAT_")
             likely = [right for right in VARIABLES if (ours or len(right) >= LONG) and not self.text(right)]
             for right in difflib.get_close_matches(name, likely, 1, ALIKE_OURS if ours else ALIKE):
-                self.note(name, f"{name} is no variable of the app", f"write {right}, or unset {name}")
+                self.note(name, f"{name} is not a variable of the app", f"write {right}, or unset {name}")

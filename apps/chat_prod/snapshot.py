@@ -41,7 +41,7 @@ class Contents:
 
     @classmethod
     def of(cls, connection: Connection) -> Contents:
-        """Read all of it. The order of rows and columns does not count, nor which of the two databases it is."""
+        """Read all of it. The order of rows and columns does not count, and the kind of database does not either."""
         rows: Counter[str] = Counter()
         sums: Counter[str] = Counter()
         messages = 0
@@ -163,7 +163,7 @@ def _part(copy: Path) -> Path:
 
 @contextlib.contextmanager
 def _whole(copy: Path) -> Iterator[None]:
-    """Make a copy under another name first, so that half of one is never taken for a whole one, nor left behind."""
+    """Make a copy under another name first, so that half of one is never left behind or taken for a whole one."""
     part = _part(copy)
     try:
         private(part)

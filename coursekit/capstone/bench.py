@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 # The window of the smallest model of the course.
 WINDOW = 2048
 QUICK = Behaviour(first_token=0.02, rate=400, context=WINDOW)
-# Slow enough that no answer comes to its end by itself during a drill, whatever its limit of tokens.
+# Slow enough that no answer ends by itself during a drill, whatever its limit of tokens.
 SLOW = Behaviour(first_token=0.02, rate=8, context=WINDOW)
 LONG = "Count to 2000."
 WORDS = "1 2 3 4"

@@ -85,7 +85,7 @@ def literal_keys(folder: Path) -> list[str]:
 
 
 def is_database(path: Path) -> bool:
-    """Whether a file is SQLite's, or one of the two that lie beside it while it is open."""
+    """Whether a file is SQLite's, or one of the two that are beside it while it is open."""
     if path.name.endswith(("-wal", "-shm", "-journal")):
         return True
     with path.open("rb") as file:

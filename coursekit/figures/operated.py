@@ -24,7 +24,7 @@ def buckets(counts: Sequence[tuple[float, float]], unit: str, what: str, source:
     axes = picture.add_subplot()
     bars = axes.bar(range(len(shares)), shares, color=BLUE, width=0.85)
     axes.bar_label(bars, [f"{share:.0f}" if share else "" for share in shares])
-    # A bar stands between its two bounds; the last one has no upper bound.
+    # A bar is between its two bounds; the last one has no upper bound.
     axes.set_xticks([edge - 0.5 for edge in range(len(bounds))], bounds)
     axes.set(xlabel=f"{what} ({unit}), n = {sum(shares):.0f}", ylabel="observations")
     axes.yaxis.set_major_locator(MaxNLocator(integer=True))

@@ -41,7 +41,7 @@ class Kind:
     lock: str
     fetched: int
     kept: int
-    # A lock that leaves packages out on purpose is installed as it stands.
+    # A lock that leaves packages out on purpose is installed as it is.
     whole: bool
     variables: tuple[tuple[str, str], ...] = ()
 
@@ -116,7 +116,7 @@ def find_python(*, fetch: bool = False) -> str:
 
 
 def home(cache: Path) -> Path:
-    """Where everything of Open WebUI lies."""
+    """The folder of everything of Open WebUI."""
     return cache / "openwebui"
 
 

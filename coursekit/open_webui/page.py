@@ -1,4 +1,4 @@
-"""What Open WebUI's own page sends, for whoever wants to see what one message sets off."""
+"""The requests of Open WebUI's own page, to see what one message sets off."""
 
 from __future__ import annotations
 

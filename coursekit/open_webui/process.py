@@ -178,5 +178,5 @@ def _ended(log: Path) -> EndpointError:
     lines = log.read_text(encoding="utf-8", errors="replace").strip().splitlines()
     return EndpointError(
         f"Open WebUI has ended ({lines[-1].strip() if lines else 'it said nothing'})",
-        fix=f"read {log}, then start again; deleting the folders full and slim beside it sets it up anew",
+        fix=f"read {log}, then start again; deleting the folders full and slim beside it sets it up again",
     )

@@ -67,7 +67,7 @@ def tasks() -> tuple[Task, ...]:
 
 
 def _lines(path: Path) -> list[str]:
-    # Not splitlines, which also splits at characters that may stand inside a JSON text.
+    # Not splitlines, which also splits at characters that may be inside a JSON text.
     return [line for line in path.read_text(encoding="utf-8").split("\n") if line]
 
 
@@ -95,7 +95,7 @@ def read(path: Path = OUTCOMES) -> tuple[Recording, dict[str, Answered]]:
 
 
 def local_outcomes(path: Path = OUTCOMES, wanted: Sequence[Task] | None = None) -> tuple[Outcome, ...]:
-    """What the local model answered, in the order of the tasks, and graded now: a mended grader counts.
+    """What the local model answered, in the order of the tasks, and graded now, so that a corrected grader counts.
 
     Raises WorkbookError where the recording does not match the prompts.
     """

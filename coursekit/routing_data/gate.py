@@ -27,7 +27,7 @@ class GateReport:
 
     @property
     def precision(self) -> float:
-        """The part of what was stopped that was a secret; 1 where nothing was stopped, so nothing in vain."""
+        """The part of what was stopped that was a secret; 1 where nothing was stopped."""
         found = sum(found for found, _ in self.found.values())
         return found / (found + len(self.stopped)) if found or self.stopped else 1.0
 

@@ -59,7 +59,7 @@ def grade(task: Task, answer: str) -> bool:
 
 
 def normalize(text: str) -> str:
-    """Without case, line breaks, and what stands around the text: quotes, brackets, points, Markdown's stars."""
+    """Without case, line breaks, and the characters around the text: quotes, brackets, points, Markdown's stars."""
     return " ".join(text.casefold().split()).strip(" .,;:!?\"'`*_()[]“”‘’«»")
 
 

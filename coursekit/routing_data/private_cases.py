@@ -316,7 +316,7 @@ def _wrong(text: str) -> str:
 
 
 def _wrong_born(random: Random) -> str:
-    # No day of a month starts with 4 or 5: so it is no Danish number either.
+    # No day of a month starts with 4 or 5: so it is not a Danish number either.
     day = f"{random.randrange(40, 60)}{random.randrange(1, 13):02}{random.randrange(1, 29):02}"
     ten = _wrong(_close(f"{day}{random.randrange(980, 1000)}", luhn))
     return random.choice((ten, f"{day}-{ten[6:]}", f"19{ten}", f"19{day}-{ten[6:]}"))
@@ -360,7 +360,7 @@ def _ask(text: str, namelike: bool, random: Random) -> str:
 
 
 def _place(text: str, random: Random) -> tuple[tuple[Message, ...], str]:
-    """The messages of a chat in which the text stands, and where it stands."""
+    """The messages of a chat that contains the text, and the place of the text in it."""
     place = random.choice(("last turn", "last turn", "early turn", "assistant turn", "system message", "parts"))
     last = {"role": "user", "content": random.choice(TEXTS["later"])}
     answers = ("assistant", "Of course, here it is."), ("user", "A bit shorter?"), ("assistant", "Gärna. Så här då.")

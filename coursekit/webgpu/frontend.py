@@ -114,7 +114,7 @@ async def open_browser(say: Callable[[str], None] = print) -> Browser | None:
 def source() -> str:
     """The module of the widget: one text, since a notebook's front end can import no second file.
 
-    What the page knows of adapters comes first, so that both call the same ones software.
+    The page's list of software adapters comes first, so that both use the same one.
     """
     device = (FOLDER / "device.js").read_text(encoding="utf-8").replace("\nexport ", "\n")
     return device + Path(__file__).with_name("classifier.js").read_text(encoding="utf-8")

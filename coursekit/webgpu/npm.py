@@ -44,7 +44,7 @@ class Package:
 
 
 def folder(package: Package, cache: Path) -> Path:
-    """Where a package's files lie, under their last names."""
+    """The paths of a package's files, under their last names."""
     return cache / "npm" / f"{package.name.replace('/', '+').lstrip('@')}-{package.version}"
 
 

@@ -1,7 +1,7 @@
 """A server for the pages of apps/webgpu: right types, a strict policy, and nothing from outside hosts.
 
 Browsers run modules, WebAssembly and WebGPU only from a server, and WebGPU only in a secure context, which
-http://127.0.0.1 is. What the pages need from npm is fetched once, checked, and served from here.
+http://127.0.0.1 is. The pages' npm packages are fetched once, checked, and served from here.
 """
 
 from __future__ import annotations

@@ -285,7 +285,7 @@ class _Graph:
         self.nodes.append(helper.make_node(op, inputs, outputs, name=f"{op}:{outputs[0]}", **attributes))
 
     def _tensor(self, name: str, value: np.ndarray) -> None:
-        """Keep small tensors in the graph, lay large ones into the file beside it."""
+        """Keep small tensors in the graph, put large ones into the file beside it."""
         kind = helper.np_dtype_to_tensor_dtype(value.dtype)
         if value.nbytes < _ALIGN:
             self.initializers.append(helper.make_tensor(name, kind, value.shape, value.tobytes(), raw=True))

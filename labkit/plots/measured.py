@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 # Colour is never alone: each series has a line style and a marker of its own too.
 STYLES = [(BLUE, "-", "o"), (ORANGE, "--", "s"), (GREEN, "-.", "^"), (INK, ":", "D")]
-# Values that lie further apart than this, as a ratio, are told apart only on a logarithmic axis.
+# Values that are further apart than this, as a ratio, are told apart only on a logarithmic axis.
 WIDE = 4
 
 

@@ -51,7 +51,7 @@ class Hit:
 
 
 def find(messages: str | Sequence[Mapping[str, Any]], regions: Sequence[str] = ("SE",)) -> tuple[Hit, ...]:
-    """What is private in the whole conversation, whoever wrote it; one hit for each kind and message.
+    """What is private in the whole conversation, no matter who wrote it; one hit for each kind and message.
 
     `regions` are the countries whose phone numbers are known without their country code, where those begin with 0.
     """
@@ -129,7 +129,7 @@ _LINE_BREAK = re.compile(r"(?:(?<![ \t])[ \t]++)?+[\r\n]+[ \t]*")
 
 
 def plain(text: str) -> str:
-    """Full-width and other digits as 0 to 9, every dash as `-`, every space as one kind, invisible signs gone.
+    """Full-width and other digits as 0 to 9, every dash as `-`, every space as one kind, invisible characters gone.
 
     Source: Unicode Standard Annex 15 (NFKC) and the general categories Cf, Nd, Pd and Zs; the variation selectors
     and the combining grapheme joiner are invisible too.
@@ -137,7 +137,7 @@ def plain(text: str) -> str:
     if text.isascii():
         return text
     seen = "".join(map(_plain, unicodedata.normalize("NFKC", text)))
-    return unicodedata.normalize("NFKC", seen)  # an invisible sign may have been between a letter and its accent
+    return unicodedata.normalize("NFKC", seen)  # an invisible character may have been between a letter and its accent
 
 
 def _plain(letter: str) -> str:
@@ -184,7 +184,7 @@ def _email(text: str, at: int) -> bool:
     return bool(_LOCAL.search(text[max(0, at - 64) : at]) and _DOMAIN.match(text[at + 1 : at + 256]))
 
 
-# Numbers: groups of digits with at most three marks between them. A decimal fraction is no group of a longer number.
+# Numbers: groups of digits with at most three marks between them. A decimal fraction is not a group of a longer number.
 _DIGIT = re.compile(r"\d")
 _CHAIN = re.compile(r"\+?\(?\d+(?:[ \t\r\n.()/_*·|+-]{1,4}\d+)*")
 _FRACTION = re.compile(r"(?<![\d.,])\d{1,3}[.,]\d+(?![\d.,-])")
@@ -293,7 +293,7 @@ def _planned(number: str, region: str | None, holds: Callable[[phonenumbers.Phon
         return False
 
 
-# The Finnish number has a sign for its century and a letter as its check, so it is no chain of digits.
+# The Finnish number has a sign for its century and a letter as its check, so it is not only digits.
 _HETU = re.compile(r"(?<!\d)\d{6}\s?[-+A-FU-Y]\s?\d{3}\s?[0-9A-Y](?!\w)", re.IGNORECASE)
 _IBAN = re.compile(r"(?=([A-Za-z][ .-]?[A-Za-z][ .-]{0,2}\d[ .-]?\d(?:[ \t\r\n.-]{0,3}[A-Za-z0-9]){11,30}))")
 

@@ -5,7 +5,7 @@ import re
 
 # %% 03.1
 def mentions(text: str, phrase: str) -> bool:
-    """Whether the phrase stands in the text as whole words."""
+    """Whether the text contains the phrase as whole words."""
     words = " ".join(re.findall(r"\w+", text.lower()))
     return f" {phrase.lower()} " in f" {words} "
 

@@ -13,7 +13,7 @@ def visible(messages: list[tuple[str, str]]) -> list[tuple[str, str]]:
 
 # %% 04.2
 def next_up(waiting: list[str], running: int, width: int) -> tuple[list[str], dict[str, int]]:
-    """Who may start now, and at which place the others stand."""
+    """Who may start now, and the places of the others."""
     free = max(0, width - running)
     return waiting[:free], {name: place for place, name in enumerate(waiting[free:], 1)}
 

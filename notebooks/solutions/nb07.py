@@ -27,7 +27,7 @@ def mistakes(environ: dict[str, str]) -> list[str]:
 
 # %% 07.2
 def quantile(buckets: list[tuple[float, float]], share: float) -> float | None:
-    """The value below which this share of the observations lies, as far as the buckets tell."""
+    """The value below which this share of the observations is, as far as the buckets tell."""
     rank = share * buckets[-1][1]
     low, before = 0.0, 0.0
     for high, count in buckets:

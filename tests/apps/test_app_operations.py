@@ -181,7 +181,7 @@ def test_production_on_this_machine_only_wants_no_users() -> None:
     ],
 )
 def test_a_misspelt_variable_is_named_with_the_right_one(name: str, right: str) -> None:
-    with pytest.raises(SettingsError, match=f"{name} is no variable of the app. Fix: write {right}"):
+    with pytest.raises(SettingsError, match=f"{name} is not a variable of the app. Fix: write {right}"):
         Configuration.from_environment({name: PASSWORD})
     sound = {name: "x", right: (SOUND | {"CHAT_PATIENCE": "1", "MAX_CONCURRENCY": "1"}).get(right, "chat.example")}
     Configuration.from_environment(sound)
