@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import html
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 from urllib.parse import urlsplit
 
 from labkit.errors import LabError
@@ -23,8 +23,7 @@ from labkit.streaming import Answer, stream
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    import ipywidgets
-
+    from labkit.chat_box import ChatBox
     from labkit.connection import Connection
     from labkit.events import Trace
     from labkit.streaming import Streams
@@ -33,7 +32,13 @@ if TYPE_CHECKING:
 ROOM = 512
 # Seconds between updates. Ten a second look fluent; one for each token would be slower than the model.
 TICK = 0.1
-_BOX = "white-space:pre-wrap;overflow-wrap:anywhere;max-height:24em;overflow-y:auto"
+# Tints that work on a light and on a dark page: a report and an exported notebook have no colours of JupyterLab.
+_PLAIN = "white-space:pre-wrap;overflow-wrap:anywhere"
+_BUBBLE = "width:fit-content;padding:.4em .9em;border-radius:.8em;overflow-wrap:anywhere"
+_STYLES = {
+    "question": f"{_BUBBLE};margin:.4em 0 .4em auto;max-width:85%;background-color:rgba(0,114,178,.28);{_PLAIN}",
+    "answer": f"{_BUBBLE};margin:.4em auto .4em 0;max-width:95%;background-color:rgba(127,127,127,.13)",
+}
 
 
 def render(text: str) -> str:
@@ -120,20 +125,18 @@ class ChatView:
         """
         if not in_notebook():
             return await self.follow(question, _Terminal())
-        page = _Page(self.stop)
-        page.open()
+        page = _Page(question, self.stop)
         try:
             return await self.follow(question, page)
         finally:
-            if self.last:
-                page.close(self.last)
+            page.close()
 
     def stop(self) -> None:
         """Stop the running answer; works while connecting, before the first token, and from any thread."""
         if self._loop and self._task:
             self._loop.call_soon_threadsafe(self._task.cancel)
 
-    def show(self) -> ipywidgets.Widget:
+    def show(self) -> ChatBox:
         """A chat with an input box below the cell; must be called in a notebook's cell."""
         return _Chat(self).box
 
@@ -204,56 +207,61 @@ class _Terminal(Sink):
 
 
 class _Page(Sink):
-    """Below a cell: the growing text, a line of status, and Stop."""
+    """Below a cell: the question and the growing answer, and above them Stop and a line of status."""
 
-    def __init__(self, stop: Callable[[], None]) -> None:
-        import ipywidgets
-
-        self.growing = _Growing()
-        self.line = ipywidgets.HTML()
-        self.stop = ipywidgets.Button(description="Stop", tooltip="Stop this answer", icon="stop")
-        self.stop.on_click(lambda _: stop())
-        self.box = ipywidgets.VBox([self.growing.box, ipywidgets.HBox([self.stop, self.line])])
-
-    def open(self) -> None:
-        """Put the widgets below the running cell."""
+    def __init__(self, question: str, stop: Callable[[], None]) -> None:
         from IPython.display import display
 
+        from labkit.chat_box import ChatBox
+
+        self.box = ChatBox(_STYLES, stop)
+        self.box.question, self.box.busy = question, True
+        self.question, self.answer = question, cast("Answer | None", None)
         self.handle = display(self.box, display_id=True)
 
     def update(self, answer: Answer) -> None:
-        self.growing.show(answer)
-        self.line.value = html.escape(status(answer.trace, live=True))
+        _grow(self.box, answer)
 
     def end(self, answer: Answer) -> None:
-        self.update(answer)
+        self.answer = answer
 
-    def close(self, answer: Answer) -> None:
-        """Remove the widgets and display the whole text, which a saved notebook and a report show too."""
+    def close(self) -> None:
+        """Remove the widget and display the whole text, which a saved notebook and a report show too."""
         from IPython.display import display
 
         display_nothing = {"text/plain": ""}
         self.handle.update(display_nothing, raw=True)
-        for widget in (*self.growing.widgets, self.line, self.stop, *self.box.children, self.box):
-            widget.close()
-        display(final(answer), raw=True)
+        self.box.close()
+        if self.answer:
+            display(final(self.question, self.answer), raw=True)
 
 
-def final(answer: Answer) -> dict[str, str]:
-    """An answer as ordinary output: as HTML and as plain text. Both say how it ended; neither contains times."""
+def _grow(box: ChatBox, answer: Answer) -> None:
+    """Show the text so far, in one message to the page."""
+    with box.hold_sync():
+        box.text, box.reasoning, box.line = answer.text, answer.reasoning, status(answer.trace, live=True)
+
+
+def final(question: str, answer: Answer) -> dict[str, str]:
+    """A question and its answer as ordinary output, as HTML and as plain text.
+
+    Both say how the answer ended; neither contains times. The reasoning is folded: it is not part of the answer.
+    """
     said = ending(answer)
-    note = f'<p role="status"><em>{html.escape(said)}</em></p>' if said else ""
-    plain = "\n".join(part for part in (answer.text, said) if part)
-    return {"text/html": f"<div>{_folded(answer)}{render(answer.text)}{note}</div>", "text/plain": plain}
+    asked = f'<div style="{_STYLES["question"]}"><b>You:</b> {html.escape(question)}</div>'
+    thoughts = f'<div style="{_PLAIN}">{html.escape(answer.reasoning)}</div>'
+    folded = f"<details><summary>Reasoning</summary>{thoughts}</details>" if answer.reasoning else ""
+    note = f'<p role="status" style="margin:0"><em>{html.escape(said)}</em></p>' if said else ""
+    told = f'<div style="{_STYLES["answer"]}">{folded}{render(answer.text)}{note}</div>'
+    plain = [f"You: {question}", f"Model: {answer.text}" if answer.text else "", said]
+    return {"text/html": f"<div>{asked}{told}</div>", "text/plain": "\n".join(filter(None, plain))}
 
 
 class _Chat(Sink):
     """The chat of `ChatView.show`: the conversation, the growing answer, an input box, Send and Stop."""
 
     def __init__(self, view: ChatView) -> None:
-        import ipywidgets
-
-        from labkit.inputs import MessageBox
+        from labkit.chat_box import ChatBox
 
         self.view = view
         # The loop of the cell: later callbacks may run in another thread, with a loop of its own.
@@ -261,12 +269,7 @@ class _Chat(Sink):
         # Messages sent while the kernel was busy are answered in turn; the set keeps references to their tasks.
         self.turn = asyncio.Lock()
         self.answering: set[asyncio.Task[None]] = set()
-        self.turns: list[str] = []
-        self.said = ipywidgets.HTML()
-        self.growing = _Growing()
-        self.line = ipywidgets.HTML("Write a message and press Enter.")
-        self.input = MessageBox(self._begin_soon, view.stop)
-        self.box = ipywidgets.VBox([self.said, self.growing.box, self.line, self.input])
+        self.box = ChatBox(_STYLES, view.stop, self._begin_soon)
 
     def _begin_soon(self, question: str) -> None:
         self.loop.call_soon_threadsafe(self._begin, question)
@@ -279,56 +282,20 @@ class _Chat(Sink):
     async def _answer(self, question: str) -> None:
         async with self.turn:
             try:
-                self.turns.append(f"<p><b>You:</b> {html.escape(question)}</p>")
-                self.said.value, self.input.busy = "".join(self.turns), True
+                self.box.question, self.box.busy = question, True
                 await self.view.follow(question, self)
             except Exception as error:
                 # Nothing awaits this task, so an error would not be shown.
-                self.line.value = html.escape(str(explain(error)))
+                self.box.line = str(explain(error))
                 raise
             finally:
-                self.input.busy = False
+                self.box.busy = False
 
     def update(self, answer: Answer) -> None:
-        self.growing.show(answer)
-        self.line.value = html.escape(status(answer.trace, live=True))
+        _grow(self.box, answer)
 
     def end(self, answer: Answer) -> None:
-        self.turns.append(f"<div><b>Model:</b> {final(answer)['text/html']}</div>")
-        self.said.value = "".join(self.turns)
-        self.growing.clear()
-        self.line.value = html.escape(status(answer.trace))
-
-
-class _Growing:
-    """An answer while it comes: its text, and above it the reasoning, folded until somebody opens it."""
-
-    def __init__(self) -> None:
-        import ipywidgets
-
-        self.text, self.thoughts = ipywidgets.HTML(), ipywidgets.HTML()
-        # Not <details>: each update of its text would fold it again.
-        self.fold = ipywidgets.Accordion((self.thoughts,), titles=("Reasoning",), selected_index=None)
-        self.box = ipywidgets.VBox((self.fold, self.text))
-        self.widgets = (self.text, self.thoughts, self.fold, self.box)
-        self.clear()
-
-    def show(self, answer: Answer) -> None:
-        """The text so far, and the reasoning where there is some."""
-        text = html.escape(answer.text)
-        self.text.value = f'<div role="log" aria-live="polite" aria-label="Answer" style="{_BOX}">{text}</div>'
-        if answer.reasoning:
-            self.thoughts.value = f'<div style="{_BOX}">{html.escape(answer.reasoning)}</div>'
-            self.fold.layout.display = "block"
-
-    def clear(self) -> None:
-        """Nothing, until the next answer."""
-        self.text.value = self.thoughts.value = ""
-        self.fold.layout.display, self.fold.selected_index = "none", None
-
-
-def _folded(answer: Answer) -> str:
-    """The reasoning before the answer, folded: it is not part of the answer."""
-    if not answer.reasoning:
-        return ""
-    return f'<details><summary>Reasoning</summary><div style="{_BOX}">{html.escape(answer.reasoning)}</div></details>'
+        with self.box.hold_sync():
+            self.box.said += final(self.box.question, answer)["text/html"]
+            self.box.question = self.box.text = self.box.reasoning = ""
+            self.box.line = status(answer.trace)

@@ -1,4 +1,4 @@
-"""ChatView in JupyterLab in a real browser: text grows, Stop works, three turns, typing while an answer comes."""
+"""ChatView in JupyterLab in a real browser: text grows, Stop works, three turns, typing and scrolling meanwhile."""
 
 from __future__ import annotations
 
@@ -38,7 +38,9 @@ CELLS = [
     "from foundry_mock import Fault\nmock.fail(Fault.HANG)\nanswer = await view.ask('While connecting.')",
     "import asyncio\nawait asyncio.sleep(0.5)\nprint('third', mock.counters.running)",
     "mock.state.behaviour = Behaviour(rate=500)\nmock.fail(Fault.DROP)\nanswer = await view.ask('Count to 20.')",
+    "mock.state.behaviour = Behaviour(rate=100)\nanswer = await view.ask('Count to 2000.')",
 ]
+LOWEST = "turns => turns.scrollHeight - turns.clientHeight - turns.scrollTop"
 
 
 def number(text: str) -> int:
@@ -67,7 +69,9 @@ def test_view_and_chat(installed: Path, workbook: Workbook, tmp_path: Path) -> N
         expect(growing).to_contain_text(str(before + 5))
         page.get_by_role("button", name="Stop").first.click()
         expect(page.locator(".jp-OutputArea").get_by_text("[stopped]")).to_be_visible(timeout=3_000)
-        assert before < number(output(page, 1)) < 400
+        question, text = output(page, 1).split("You: Count to 400.")
+        assert not question.strip()
+        assert before < number(text) < 400
         page.evaluate(RUN, 2)
         expect(page.get_by_text("running 0")).to_be_visible()
 
@@ -88,6 +92,10 @@ def test_view_and_chat(installed: Path, workbook: Workbook, tmp_path: Path) -> N
         message.fill("Count to 300.")
         page.get_by_role("button", name="Send").click()
         expect(said.locator('[role="log"]')).to_contain_text("4 5", timeout=10_000)
+        message.fill("Are you there?")
+        message.press("Enter")
+        expect(said.get_by_role("status").last).to_contain_text("Not sent")
+        assert message.input_value() == "Are you there?"
         page.get_by_role("button", name="Stop").click()
         expect(said.get_by_text("[stopped]")).to_be_visible(timeout=3_000)
 
@@ -105,6 +113,22 @@ def test_view_and_chat(installed: Path, workbook: Workbook, tmp_path: Path) -> N
         page.evaluate(RUN, 9)
         expect(page.get_by_text("The connection broke off").first).to_be_visible(timeout=10_000)
         assert page.evaluate("() => window.spied") is None
+
+        page.evaluate(RUN, 10)
+        cell = page.locator('.jp-Cell[data-windowed-list-index="10"]')
+        turns, log = cell.locator(".turns"), cell.locator('[role="log"]')
+        turns.evaluate("turns => { turns.style.maxHeight = '6em'; }")
+        expect(log).to_contain_text(" 300 ", timeout=20_000)
+        assert turns.evaluate("turns => turns.scrollTop") > 0
+        assert turns.evaluate(LOWEST) < 2
+        turns.evaluate("turns => { turns.scrollTop = 5; }")
+        expect(log).to_contain_text(" 500 ", timeout=20_000)
+        assert turns.evaluate("turns => turns.scrollTop") == 5
+        turns.evaluate("turns => { turns.scrollTop = turns.scrollHeight; }")
+        expect(log).to_contain_text(" 700 ", timeout=20_000)
+        assert turns.evaluate(LOWEST) < 2
+        cell.get_by_role("button", name="Stop").click()
+        expect(cell.get_by_text("[stopped]")).to_be_visible(timeout=3_000)
         if picture := os.environ.get("LABKIT_SCREENSHOT"):
             page.screenshot(path=picture)
     assert {re.split(r"[/:]+", url)[1] for url in asked if not url.startswith(("data:", "blob:"))} <= OUR_HOSTS

@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 import shutil
 from pathlib import Path
-from typing import TYPE_CHECKING
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, cast
 
 import nbformat
 import pytest
@@ -13,12 +14,15 @@ import pytest
 from coursekit import open_webui
 from coursekit.copies import lessons
 from foundry_mock import Behaviour, MockEndpoint
-from labkit.chat_view import render
+from labkit.chat_view import final
+from labkit.events import End, Trace
 from tests.support.nbval import nbval
 
 if TYPE_CHECKING:
     import subprocess
     from collections.abc import Callable
+
+    from labkit.streaming import Answer
 
 ROOT = Path(__file__).resolve().parents[2]
 NOTEBOOKS = [item.original for item in lessons()]
@@ -55,17 +59,17 @@ def of_notebook_01(before: str, after: str) -> nbformat.NotebookNode:
 def long_answer(last: int) -> nbformat.NotebookNode:
     """An answer of 10,000 tokens in a ChatView, which is said to end with a number."""
     text = " ".join(str(number) for number in range(1, last + 1))
+    answer = SimpleNamespace(text=text, reasoning="", trace=Trace(ended=End.FINISHED))
     made = cell(LONG, "")
     made.outputs = [
         nbformat.v4.new_output("display_data", data={"text/plain": ""}),
-        nbformat.v4.new_output("display_data", data={"text/plain": text, "text/html": f"<div>{render(text)}</div>"}),
+        nbformat.v4.new_output("display_data", data=final("Count to 10000.", cast("Answer", answer))),
     ]
     return made
 
 
 LONG = """from labkit import ChatView, connect
 from foundry_mock import Behaviour, MockEndpoint
-from labkit.chat_view import render
 mock = MockEndpoint(Behaviour(first_token=0, rate=5000, context=100000)).start()
 lab = connect(base_url=mock.base_url, say=lambda _: None)
 answer = await ChatView(lab, max_tokens=20000).ask('Count to 10000.')"""

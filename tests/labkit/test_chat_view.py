@@ -157,10 +157,12 @@ def test_messages_sent_while_the_kernel_was_busy_are_answered_in_turn() -> None:
         for number in (3, 4):
             chat._begin_soon(f"Count to {number}.")
         await until(lambda: mock.counters.running == 1)
-        assert chat.input.busy
+        assert chat.box.busy
         await asyncio.gather(*chat.answering)
         assert [message["content"] for message in chat.view.messages[1::2]] == ["1 2 3", "1 2 3 4"]
-        assert not chat.input.busy
+        assert not chat.box.busy
+        assert chat.box.said.index("Count to 3.") < chat.box.said.index("1 2 3") < chat.box.said.index("Count to 4.")
+        assert (chat.box.question, chat.box.text) == ("", "")
 
     in_loop(talk)
 
@@ -168,8 +170,29 @@ def test_messages_sent_while_the_kernel_was_busy_are_answered_in_turn() -> None:
 def test_the_final_output_says_how_the_answer_ended() -> None:
     async def talk(lab: Connection, _: MockEndpoint) -> None:
         answer = await ChatView(lab, max_tokens=3).ask("Count to 20.")
-        assert final(answer)["text/plain"] == "1 2 3\n[cut off: the limit of tokens was reached]"
+        shown = final("<b>Count</b> to 20.", answer)
+        assert shown["text/plain"] == (
+            "You: <b>Count</b> to 20.\nModel: 1 2 3\n[cut off: the limit of tokens was reached]"
+        )
         assert "first token after" in status(answer.trace)
-        assert 'role="status"' in final(answer)["text/html"]
+        assert 'role="status"' in shown["text/html"]
+        assert "&lt;b&gt;Count&lt;/b&gt; to 20.</div>" in shown["text/html"]
 
     in_loop(talk)
+
+
+def test_a_chat_that_is_asked_elsewhere_says_so() -> None:
+    async def talk(lab: Connection, _: MockEndpoint) -> None:
+        chat = _Chat(ChatView(lab))
+        asking = asyncio.create_task(chat.view.ask("Count to 500."))
+        await until(lambda: chat.view.last is not None)
+        chat._begin("Hi")
+        [answering] = chat.answering
+        with pytest.raises(RuntimeError):
+            await answering
+        assert "still reading an answer" in chat.box.line
+        assert not chat.box.busy
+        chat.view.stop()
+        await asking
+
+    in_loop(talk, Behaviour(first_token=0.05, rate=50))

@@ -284,8 +284,8 @@ def test_reasoning_has_times_of_its_own_and_goes_nowhere(loopback: Serve) -> Non
         {"role": "assistant", "content": "Hello"},
         {"role": "user", "content": "And?"},
     ]
-    shown = final(answer)
-    assert shown["text/plain"] == "Hello"
+    shown = final("Hi", answer)
+    assert shown["text/plain"] == "You: Hi\nModel: Hello"
     assert "<details><summary>Reasoning</summary>" in shown["text/html"]
     assert "&lt;b&gt;Well" in shown["text/html"]
     assert "reasoning after" in status(trace)
