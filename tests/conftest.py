@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 PHI = "Phi-4-mini-instruct-generic-cpu"
 ROOT = Path(__file__).resolve().parents[1]
 # Notebooks whose English is not plain yet and that do not link the glossary; the figure `parts` is in an output of 01.
-NOT_YET = frozenset({"01_client_setup", "02_streaming", "parts"})
+NOT_YET = frozenset({"01_client_setup", "parts"})
 # Read here, before any test changes the environment.
 CACHE = Settings.from_environment({"LABKIT_CACHE": os.environ.get("LABKIT_CACHE", "")}).cache
 
