@@ -23,7 +23,7 @@ async function asked(url, options) {
 /** What this browser lacks to run the model, and what to do about it; or "". */
 export function lacking({ isSecureContext, location: { origin, port, pathname } }) {
   const here = `http://127.0.0.1:${port || 80}${pathname}`;
-  if (!isSecureContext) return `${origin} is no secure origin. Open ${here} on the machine that serves this page.`;
+  if (!isSecureContext) return `${origin} is not a secure origin. Open ${here} on the machine that serves this page.`;
   if (!globalThis.WebAssembly) return "This browser has no WebAssembly. Some switch it off to be safer: allow it here.";
   try {
     new WebAssembly.Memory({ address: "i64", initial: 1n });

@@ -435,7 +435,7 @@ def test_an_insecure_origin(chromium: Browser, url: str) -> None:
     fresh.route("http://lab.test/**", reply)
     page = fresh.new_page()
     page.goto("http://lab.test/chat.html")
-    expect(page.get_by_role("alert")).to_contain_text("http://lab.test is no secure origin")
+    expect(page.get_by_role("alert")).to_contain_text("http://lab.test is not a secure origin")
     expect(page.get_by_role("alert")).to_contain_text("Open http://127.0.0.1:80/chat.html on the machine that serves")
     expect(page.locator("#load")).to_be_hidden()
     fresh.close()
