@@ -7,7 +7,7 @@ import socket
 from typing import TYPE_CHECKING, Any
 
 from starlette.applications import Starlette
-from starlette.responses import JSONResponse
+from starlette.responses import HTMLResponse, JSONResponse, Response
 from starlette.routing import Route
 
 from coursekit.exercises import compare, exercise
@@ -49,10 +49,26 @@ def _listing(*models: str) -> Iterator[str]:
         server.stop()
 
 
+@contextlib.contextmanager
+def _always(response: Response) -> Iterator[str]:
+    """The address of a server that is no endpoint: it gives one answer to every request."""
+
+    async def answer(_: Request) -> Response:
+        return response
+
+    server = LocalServer(Starlette(routes=[Route("/{path:path}", answer)]))
+    address = server.start()
+    try:
+        yield f"{address}/v1"
+    finally:
+        server.stop()
+
+
 @exercise(
-    "Ask the endpoint for its list of models. Errors of that are an openai.APIError; catch it.",
-    "with openai.OpenAI(base_url=..., api_key='not-needed', timeout=2, max_retries=0) as client: "
-    "compare model with the id of each entry in client.models.list().",
+    "Ask the endpoint for its list of models. A request that fails raises openai.APIError. A web page instead of a "
+    "list raises AttributeError. Catch both.",
+    "In the `with` block (as client): try: return any(entry.id == model for entry in client.models.list()). "
+    "Then: except (openai.APIError, AttributeError): return False.",
 )
 def usable(answer: Callable[[str, str], bool]) -> str | None:
     """01.1: test a client configuration."""
@@ -82,6 +98,13 @@ def usable(answer: Callable[[str, str], bool]) -> str | None:
         cases = [(many, model, True, f"model {at} of the three that are listed") for at, model in enumerate(three, 1)]
         cases.append((many, "d-generic-cpu:4", False, "a fourth model where three are listed"))
         cases.append((none, "a-generic-cpu:1", False, "an endpoint that lists no model at all"))
+        if missing := compare(answer, cases, judge, accept=Exception):
+            return missing
+    with _always(HTMLResponse("<h1>Welcome</h1>")) as page, _always(JSONResponse({"detail": "Welcome"})) as other:
+        cases = [
+            (page, "a-generic-cpu:1", False, "a web page that answers every request with status 200"),
+            (other, "a-generic-cpu:1", False, "a server whose JSON is no list of models"),
+        ]
         return compare(answer, cases, judge, accept=Exception)
 
 

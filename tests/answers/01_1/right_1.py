@@ -4,5 +4,5 @@ def usable(base_url, model):
     try:
         with urllib.request.urlopen(base_url + "/models", timeout=2) as reply:
             return model in [entry["id"] for entry in json.load(reply)["data"]]
-    except OSError:
+    except (OSError, ValueError, KeyError):
         return False

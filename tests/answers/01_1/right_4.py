@@ -6,8 +6,6 @@ import openai
 def usable(base_url, model):
     with openai.OpenAI(base_url=base_url, api_key="x", timeout=2, max_retries=0) as client:
         try:
-            client.models.retrieve(model)
-        except (openai.NotFoundError, openai.APIConnectionError):
+            return client.models.retrieve(model).id == model
+        except (openai.NotFoundError, openai.APIConnectionError, AttributeError):
             return False
-        else:
-            return True

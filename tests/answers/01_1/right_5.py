@@ -6,7 +6,7 @@ class Usable:
             reply = httpx2.get(f"{base_url}/models", timeout=2)
             reply.raise_for_status()
             return model in map(lambda entry: entry["id"], reply.json()["data"])
-        except (httpx2.HTTPError, ValueError):
+        except (httpx2.HTTPError, ValueError, KeyError):
             return False
 
 
