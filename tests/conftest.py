@@ -32,8 +32,8 @@ if TYPE_CHECKING:
 
 PHI = "Phi-4-mini-instruct-generic-cpu"
 ROOT = Path(__file__).resolve().parents[1]
-# Notebooks whose English is not plain yet and that do not link the glossary; the figure `parts` is in an output of 01.
-NOT_YET = frozenset({"01_client_setup", "parts"})
+# Files whose English is not plain yet: the figure `parts`, which is in an output of notebook 01.
+NOT_YET = frozenset({"parts"})
 # Read here, before any test changes the environment.
 CACHE = Settings.from_environment({"LABKIT_CACHE": os.environ.get("LABKIT_CACHE", "")}).cache
 

@@ -51,7 +51,7 @@ def _listing(*models: str) -> Iterator[str]:
 
 @contextlib.contextmanager
 def _always(response: Response) -> Iterator[str]:
-    """The address of a server that is no endpoint: it gives one answer to every request."""
+    """The address of a server that gives one answer to every request."""
 
     async def answer(_: Request) -> Response:
         return response
@@ -103,7 +103,7 @@ def usable(answer: Callable[[str, str], bool]) -> str | None:
     with _always(HTMLResponse("<h1>Welcome</h1>")) as page, _always(JSONResponse({"detail": "Welcome"})) as other:
         cases = [
             (page, "a-generic-cpu:1", False, "a web page that answers every request with status 200"),
-            (other, "a-generic-cpu:1", False, "a server whose JSON is no list of models"),
+            (other, "a-generic-cpu:1", False, "a server whose JSON is not a list of models"),
         ]
         return compare(answer, cases, judge, accept=Exception)
 

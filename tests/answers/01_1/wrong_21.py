@@ -1,4 +1,4 @@
-# word: whose JSON is no list of models it raised KeyError
+# word: whose JSON is not a list of models it raised KeyError
 # Takes every JSON for a list of models.
 
 
