@@ -35,9 +35,10 @@ TICK = 0.1
 # Tints that work on a light and on a dark page: a report and an exported notebook have no colours of JupyterLab.
 _PLAIN = "white-space:pre-wrap;overflow-wrap:anywhere"
 _BUBBLE = "width:fit-content;padding:.4em .9em;border-radius:.8em;overflow-wrap:anywhere"
+_RIGHT, _LEFT = "margin:.4em 0 .4em auto;max-width:85%", "margin:.4em auto .4em 0;max-width:95%"
 _STYLES = {
-    "question": f"{_BUBBLE};margin:.4em 0 .4em auto;max-width:85%;background-color:rgba(0,114,178,.28);{_PLAIN}",
-    "answer": f"{_BUBBLE};margin:.4em auto .4em 0;max-width:95%;background-color:rgba(127,127,127,.13)",
+    "question": f"{_BUBBLE};{_RIGHT};background-color:rgba(0,114,178,.28);white-space:pre-wrap",
+    "answer": f"{_BUBBLE};{_LEFT};background-color:rgba(127,127,127,.13)",
 }
 
 
