@@ -6,7 +6,6 @@ import json
 import os
 import socket
 import sys
-import time
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
@@ -14,7 +13,7 @@ import pytest
 from playwright.sync_api import sync_playwright
 
 from tests.support import browser
-from tests.support.jupyterlab import OUR_HOSTS, STOP, Workbook, installed, workbook
+from tests.support.jupyterlab import OUR_HOSTS, RUN_ALL, SHOW, STOP, Workbook, finished, installed, workbook
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -25,29 +24,9 @@ pytestmark = [pytest.mark.live, pytest.mark.e2e, pytest.mark.timeout(400)]
 
 # A person who wants to look gives a file's name here.
 SCREENSHOT = "LABKIT_SCREENSHOT"
-# A kernel that is not ready would ask in a dialog, and the command would wait behind it.
-RUN_ALL = """async () => {
-  const app = window.jupyterapp;
-  await app.restored;
-  const panel = app.shell.currentWidget;
-  await panel.context.ready;
-  await panel.sessionContext.ready;
-  await panel.sessionContext.session.kernel.info;
-  await app.commands.execute('notebook:run-all-cells');
-}"""
-OUTPUTS = """() => {
-  const cells = window.jupyterapp.shell.currentWidget.content.model.cells;
-  return Array.from({length: cells.length}, (_, index) => cells.get(index).toJSON());
-}"""
 DECODED = """async (images) => {
   const decoded = await Promise.allSettled(images.map(image => image.decode()));
   return decoded.filter(one => one.status === 'fulfilled').length;
-}"""
-# Cells far from the screen are not in the page until somebody scrolls to them.
-SHOW = """async (index) => {
-  const notebook = window.jupyterapp.shell.currentWidget.content;
-  notebook.activeCellIndex = index;
-  await notebook.scrollToItem(index, 'start');
 }"""
 
 
@@ -98,18 +77,6 @@ def test_ends_in_good_order(workbook: Workbook, own_cache: Path) -> None:
     assert not list((own_cache / "endpoints").glob("*.json"))
     with socket.socket() as probe:
         assert probe.connect_ex(("127.0.0.1", urlsplit(address).port or 0)) != 0
-
-
-def finished(page: Page, seconds: float = 240) -> list[dict[str, Any]]:
-    """The cells, once each code cell has its count and the kernel is at rest, or one has failed."""
-    give_up = time.monotonic() + seconds
-    while True:
-        cells: list[dict[str, Any]] = page.evaluate(OUTPUTS)
-        code = [cell for cell in cells if cell["cell_type"] == "code"]
-        failed = any(output["output_type"] == "error" for cell in code for output in cell["outputs"])
-        if failed or all(cell["execution_count"] for cell in code) or time.monotonic() > give_up:
-            return cells
-        page.wait_for_timeout(100)
 
 
 def look(page: Page, cells: list[dict[str, Any]]) -> list[tuple[int, str]]:

@@ -13,7 +13,7 @@ import threading
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -116,6 +116,40 @@ RUN = """async (index) => {
   app.shell.currentWidget.content.activeCellIndex = index;
   app.commands.execute('notebook:run-cell');
 }"""
+
+
+# A kernel that is not ready would ask in a dialog, and the command would wait behind it.
+RUN_ALL = """async () => {
+  const app = window.jupyterapp;
+  await app.restored;
+  const panel = app.shell.currentWidget;
+  await panel.context.ready;
+  await panel.sessionContext.ready;
+  await panel.sessionContext.session.kernel.info;
+  await app.commands.execute('notebook:run-all-cells');
+}"""
+OUTPUTS = """() => {
+  const cells = window.jupyterapp.shell.currentWidget.content.model.cells;
+  return Array.from({length: cells.length}, (_, index) => cells.get(index).toJSON());
+}"""
+# Cells far from the screen are not in the page until somebody scrolls to them.
+SHOW = """async (index) => {
+  const notebook = window.jupyterapp.shell.currentWidget.content;
+  notebook.activeCellIndex = index;
+  await notebook.scrollToItem(index, 'start');
+}"""
+
+
+def finished(page: Page, seconds: float = 240) -> list[dict[str, Any]]:
+    """The cells, once each code cell has its count and the kernel is at rest, or one has failed."""
+    give_up = time.monotonic() + seconds
+    while True:
+        cells: list[dict[str, Any]] = page.evaluate(OUTPUTS)
+        code = [cell for cell in cells if cell["cell_type"] == "code"]
+        failed = any(output["output_type"] == "error" for cell in code for output in cell["outputs"])
+        if failed or all(cell["execution_count"] for cell in code) or time.monotonic() > give_up:
+            return cells
+        page.wait_for_timeout(100)
 
 
 def output(page: Page, index: int) -> str:
