@@ -11,7 +11,7 @@ import pytest
 from playwright.sync_api import expect, sync_playwright
 
 from tests.support import browser
-from tests.support.jupyterlab import RUN_ALL, SHOW, finished, installed, workbook
+from tests.support.jupyterlab import READY, SHOW, finished, installed, workbook
 
 if TYPE_CHECKING:
     from playwright.sync_api import Locator, Page
@@ -32,7 +32,8 @@ def test_run_all_stop_by_hand_and_chat(installed: Path, workbook: Workbook, tmp_
         page = chromium.new_context(viewport={"width": 1100, "height": 1000}).new_page()
         page.goto(address)
         page.wait_for_function("() => window.jupyterapp?.shell.currentWidget?.context", timeout=60_000)
-        page.evaluate(RUN_ALL)
+        page.evaluate(READY)
+        page.evaluate("() => { window.jupyterapp.commands.execute('notebook:run-all-cells'); }")  # not waited for
         page.evaluate(SHOW, place(cells, "stop, screen = "))
         slow = page.locator(f'.jp-Cell[data-windowed-list-index="{place(cells, "stop, screen = ")}"]')
         expect(slow).to_contain_text("1 2 3 4 5 6 7", timeout=200_000)
