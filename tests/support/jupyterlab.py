@@ -118,16 +118,6 @@ RUN = """async (index) => {
 }"""
 
 
-# A kernel that is not ready would ask in a dialog, and the command would wait behind it.
-RUN_ALL = """async () => {
-  const app = window.jupyterapp;
-  await app.restored;
-  const panel = app.shell.currentWidget;
-  await panel.context.ready;
-  await panel.sessionContext.ready;
-  await panel.sessionContext.session.kernel.info;
-  await app.commands.execute('notebook:run-all-cells');
-}"""
 OUTPUTS = """() => {
   const cells = window.jupyterapp.shell.currentWidget.content.model.cells;
   return Array.from({length: cells.length}, (_, index) => cells.get(index).toJSON());

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import json
 import os
+import socket
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
 import pytest
 from playwright.sync_api import expect, sync_playwright
 
 from tests.support import browser
-from tests.support.jupyterlab import READY, SHOW, finished, installed, workbook
+from tests.support.jupyterlab import OUR_HOSTS, READY, SHOW, STOP, finished, installed, workbook
 
 if TYPE_CHECKING:
     from playwright.sync_api import Locator, Page
@@ -24,12 +27,18 @@ pytestmark = [pytest.mark.live, pytest.mark.e2e, pytest.mark.timeout(600)]
 SCREENSHOTS = "LABKIT_SCREENSHOTS"
 
 
-def test_run_all_stop_by_hand_and_chat(installed: Path, workbook: Workbook, tmp_path: Path) -> None:
-    """Stop is pressed before it presses itself, no cell fails, and the chat answers after the last cell has run."""
+def test_run_all_stop_by_hand_and_chat(installed: Path, workbook: Workbook, own_cache: Path, tmp_path: Path) -> None:
+    """Stop is pressed in time, no cell fails, pictures show, the chat answers afterwards, no other host is asked."""
+    asked: list[str] = []
     address = workbook.address().replace("01_client_setup", "02_streaming")
+    said = "".join(workbook.lines).partition("Why is the sky blue?")[2].partition("(first token after")[0]
+    assert len(said.split()) > 10  # an answer streamed in the terminal before JupyterLab opened
     cells = json.loads((tmp_path / "project" / "work" / "02_streaming.ipynb").read_text(encoding="utf-8"))["cells"]
     with sync_playwright() as playwright, browser.launch(playwright, installed) as chromium:
-        page = chromium.new_context(viewport={"width": 1100, "height": 1000}).new_page()
+        context = chromium.new_context(viewport={"width": 1100, "height": 1000})
+        context.on("request", lambda request: asked.append(request.url))
+        page = context.new_page()
+        page.on("websocket", lambda socket: asked.append(socket.url))
         page.goto(address)
         page.wait_for_function("() => window.jupyterapp?.shell.currentWidget?.context", timeout=60_000)
         page.evaluate(READY)
@@ -46,6 +55,11 @@ def test_run_all_stop_by_hand_and_chat(installed: Path, workbook: Workbook, tmp_
         assert " 6 7" in shown
         assert " 60 " not in shown  # ten seconds, at eight a second, would have come to about eighty
 
+        assert page.locator(".Toastify__toast").all_inner_texts() == []
+        picture = show(page, cells, "plots.waterfall").locator("img")
+        expect(picture).to_be_visible()
+        assert picture.evaluate("image => image.decode().then(() => image.naturalWidth)") > 300
+
         chat = show(page, cells, "chat.show()")
         message = chat.get_by_label("Message")
         message.fill("What is the capital of Sweden?")
@@ -53,6 +67,19 @@ def test_run_all_stop_by_hand_and_chat(installed: Path, workbook: Workbook, tmp_
         expect(chat).to_contain_text("Stockholm", timeout=60_000)
         if folder := os.environ.get(SCREENSHOTS):
             look(page, cells, Path(folder))
+    end_in_good_order(workbook, own_cache, urlsplit(address).port or 0)
+    assert {urlsplit(url).hostname for url in asked if urlsplit(url).scheme not in {"data", "blob"}} <= OUR_HOSTS
+
+
+def end_in_good_order(workbook: Workbook, cache: Path, port: int) -> None:
+    """Ctrl-C ends JupyterLab and the endpoint, and nothing of them is left."""
+    if sys.platform == "win32":
+        return
+    workbook.process.send_signal(STOP)
+    assert workbook.process.wait(30) == 0
+    assert not list((cache / "endpoints").glob("*.json"))
+    with socket.socket() as probe:
+        assert probe.connect_ex(("127.0.0.1", port)) != 0
 
 
 def place(cells: list[dict[str, Any]], words: str) -> int:
