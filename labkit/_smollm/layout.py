@@ -30,7 +30,7 @@ EMBEDDED = ModelNames(
     "smollm2-135m-instruct", "smollm2-135m-instruct-generic-cpu", "smollm2-135m-instruct-generic-cpu:1"
 )
 # A new number makes every machine build again: raise it with each change of repack.py that changes a file.
-RECIPE = 2
+RECIPE = 3
 FILES = (
     "model.onnx",
     "model.onnx.data",

@@ -56,8 +56,9 @@ def genai_config(reader: GGUFReader, shape: Shape) -> dict[str, Any]:
             "num_return_sequences": 1,
             "past_present_share_buffer": True,
             "repetition_penalty": 1.0,
-            "temperature": 1.0,
-            "top_k": 1,
+            # A request without a temperature gets the most probable token; with top_k 1 every request would.
+            "temperature": 0.0,
+            "top_k": 50,
             "top_p": 1.0,
         },
     }
