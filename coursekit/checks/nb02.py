@@ -51,9 +51,9 @@ class _Desk:
 
 
 @exercise(
-    "asyncio.Semaphore(limit) lets that many in. The others wait at `async with`.",
-    "Write an inner `async def one(job)` that does `async with door: return await job()`, and gather one(job) "
-    "for each job.",
+    "asyncio.Semaphore(limit) has that many places. `async with` takes one, or waits until one is free.",
+    "First: door = asyncio.Semaphore(limit). Then write an inner `async def one(job)` with the body "
+    "`async with door: return await job()`. Last: return await asyncio.gather(*[one(job) for job in jobs]).",
 )
 def at_most(answer: Callable[[int, list[Job]], Awaitable[list[int]]]) -> str | None:
     """02.1: at once, but not all at once."""
@@ -74,7 +74,7 @@ def at_most(answer: Callable[[int, list[Job]], Awaitable[list[int]]]) -> str | N
             return f"With limit={limit} and {jobs} it did not end within 5 s."
         given, desk = result
         if desk.most > limit:
-            return f"With limit={limit}, {desk.most} jobs were under way at once."
+            return f"With limit={limit}, {desk.most} jobs were running at the same time."
         if len(desk.begun) > count:
             return f"With {jobs} it began {len(desk.begun)}; each job is to run once."
         if not isinstance(given, list | tuple) or list(given) != list(range(count)):
@@ -95,8 +95,8 @@ def at_most(answer: Callable[[int, list[Job]], Awaitable[list[int]]]) -> str | N
 
 
 @exercise(
-    "Sort first. Then the place counts from 1: at least percent of the values must be at or before it.",
-    "rank = max(1, math.ceil(len(values) * percent / 100)); the value is sorted(values)[rank - 1].",
+    "Sort first. How many values are `percent` per cent of them? Round up. That is the place, counted from 1.",
+    "import math. Then rank = max(1, math.ceil(len(values) * percent / 100)), and return sorted(values)[rank - 1].",
 )
 def nearest_rank(answer: Callable[[list[float], float], float]) -> str | None:
     """02.2: a percentile of your own."""
@@ -123,8 +123,8 @@ def nearest_rank(answer: Callable[[list[float], float], float]) -> str | None:
 
 @exercise(
     "A letter, a line or an event may be cut between two blocks. Join all blocks first, and then decode.",
-    'For each line of b"".join(blocks).decode().split("\\n"): stop at data: [DONE]; where the line begins with '
-    "data: and a space, keep the rest.",
+    'Go through the lines of b"".join(blocks).decode().split("\\n"). At "data: [DONE]" stop. From each line that '
+    'begins with "data: " append line.removeprefix("data: ").',
 )
 def read_events(answer: Callable[[list[bytes]], list[str]]) -> str | None:
     """02.3: from bytes to events."""
@@ -169,7 +169,7 @@ def _cut(text: str, size: int) -> list[bytes]:
 
 @exercise(
     "Go through the chunks in order and stop at the first whose text is not empty.",
-    "next((at - request for at, text in chunks if text), None)",
+    "In `for at, text in chunks:` write `if text: return at - request`. After the loop, return None.",
 )
 def first_token(answer: Callable[[float, list[tuple[float, str]]], float | None]) -> str | None:
     """02.4: the first token."""
@@ -197,9 +197,11 @@ def first_token(answer: Callable[[float, list[tuple[float, str]]], float | None]
 
 
 @exercise(
-    "Take the system message out first, with its size. Drop from the front of the rest, and after that drop on "
-    "while the front is not a user's message.",
-    "While len(rest) > 1 and (the sum is over the budget or rest[0]['role'] != 'user'): drop rest[0] and its size.",
+    "Set the system message aside; its size still counts. Drop the first of the rest while the sum is too large, "
+    "or while the first is not a user's message.",
+    "rest is the messages after the system message, left their sizes. While len(rest) > 1 and (size of the system "
+    "message + sum(left) > budget or rest[0]['role'] != 'user'): rest, left = rest[1:], left[1:]. Return the system "
+    "message, if there is one, and rest.",
 )
 def trim(answer: Callable[[Messages, list[int], int], Messages]) -> str | None:
     """02.5: trim a conversation."""

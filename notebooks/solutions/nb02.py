@@ -20,7 +20,7 @@ async def at_most(limit: int, jobs: list[Callable[[], Awaitable[Any]]]) -> list[
 
 # %% 02.2
 def nearest_rank(values: list[float], percent: float) -> float:
-    """The smallest value that at least `percent` per cent of the values do not exceed."""
+    """The smallest value that has at least `percent` per cent of the values at or below it."""
     rank = max(1, math.ceil(len(values) * percent / 100))
     return sorted(values)[rank - 1]
 
@@ -40,7 +40,10 @@ def read_events(blocks: list[bytes]) -> list[str]:
 # %% 02.4
 def first_token(request: float, chunks: list[tuple[float, str]]) -> float | None:
     """Seconds from the request to the first text that is not empty."""
-    return next((at - request for at, text in chunks if text), None)
+    for at, text in chunks:
+        if text:
+            return at - request
+    return None
 
 
 # %% 02.5

@@ -1,4 +1,4 @@
-# word: jobs were under way at once
+# word: jobs were running at the same time
 # The door stands around the making of the task, not around the work.
 
 import asyncio

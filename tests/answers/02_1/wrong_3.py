@@ -1,4 +1,4 @@
-# word: under way at once
+# word: running at the same time
 # A door for each job is no door.
 
 import asyncio

@@ -1,4 +1,4 @@
-# word: under way at once
+# word: running at the same time
 # One place too many.
 
 import asyncio

@@ -1,4 +1,4 @@
-# word: With limit=1, 3 jobs were under way
+# word: With limit=1, 3 jobs were running
 # Hard-wires the limit.
 
 import asyncio
