@@ -32,8 +32,6 @@ if TYPE_CHECKING:
 
 PHI = "Phi-4-mini-instruct-generic-cpu"
 ROOT = Path(__file__).resolve().parents[1]
-# Files whose English is not plain yet: the figure `parts`, which is in an output of notebook 01.
-NOT_YET = frozenset({"parts"})
 # Read here, before any test changes the environment.
 CACHE = Settings.from_environment({"LABKIT_CACHE": os.environ.get("LABKIT_CACHE", "")}).cache
 

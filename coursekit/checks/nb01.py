@@ -65,9 +65,9 @@ def _always(response: Response) -> Iterator[str]:
 
 
 @exercise(
-    "Ask the endpoint for its list of models. A request that fails raises openai.APIError. A web page instead of a "
-    "list raises AttributeError. Catch both.",
-    "In the `with` block (as client): try: return any(entry.id == model for entry in client.models.list()). "
+    "Ask for the list of models with client.models.list(), and compare the id of each entry. A request that fails "
+    "raises openai.APIError. A web page instead of a list raises AttributeError. Catch both.",
+    "In the `with` block: try: return any(entry.id == model for entry in client.models.list()). "
     "Then: except (openai.APIError, AttributeError): return False.",
 )
 def usable(answer: Callable[[str, str], bool]) -> str | None:
@@ -92,7 +92,7 @@ def usable(answer: Callable[[str, str], bool]) -> str | None:
         if missing := compare(answer, cases, judge, accept=Exception):
             return missing
         if mock.counters.started:
-            return "It made the endpoint generate. The list of models tells enough."
+            return "It made the endpoint generate. The list of models is enough."
     three = ("a-generic-cpu:1", "b-generic-cpu:2", "c-generic-cpu:3")
     with _listing(*three) as many, _listing() as none:
         cases = [(many, model, True, f"model {at} of the three that are listed") for at, model in enumerate(three, 1)]
@@ -109,9 +109,10 @@ def usable(answer: Callable[[str, str], bool]) -> str | None:
 
 
 @exercise(
-    "Cut the version off first (rpartition(':')), then the kind of build and the device: they are the last two words.",
-    "A name fits when model.rpartition(':')[0].rsplit('-', 2)[0] == name. Collect those that fit. If there are none, "
-    "raise LookupError(name). Otherwise return max(fitting, key=lambda model: int(model.rpartition(':')[2])).",
+    "First remove the version (rpartition(':')), then the last two words (rsplit('-', 2)). Compare versions as "
+    "numbers: int('10') is more than int('9').",
+    "An id fits if model.rpartition(':')[0].rsplit('-', 2)[0] == name. Collect these ids in a list, fitting. If it is "
+    "empty, raise LookupError(name). Otherwise return max(fitting, key=lambda model: int(model.rpartition(':')[2])).",
 )
 def full_id(answer: Callable[[str, list[str]], str]) -> str | None:
     """01.2: from a name to the full id."""
@@ -149,9 +150,9 @@ def full_id(answer: Callable[[str, list[str]], str]) -> str | None:
         if isinstance(given, Exception):
             return f"For {name!r} it {did}, but {expected} is listed."
         if given not in listed:
-            return f"For {name!r} it {did}; a full id, as the list has it, was expected."
+            return f"For {name!r} it {did}; it should give a full id from the list."
         if given.rpartition(":")[0].rsplit("-", 2)[0] != name:
-            return f"For {name!r} it took {given}. That is another model, whose name is only like it."
+            return f"For {name!r} it took {given}. That is another model, with a similar name."
         if given.endswith(":9"):
             return f"For {name!r} it took version 9 and there is a 10. Versions are numbers: compare them as numbers."
         return f"For {name!r} it took {given}, but {expected} has the highest version. The build does not matter."
@@ -165,8 +166,8 @@ def full_id(answer: Callable[[str, list[str]], str]) -> str | None:
 
 
 @exercise(
-    "Neither the length nor the last sign of the text tells it. One field of the first choice does.",
-    "Compare answer.choices[0].finish_reason with 'stop'.",
+    "The length and the last character of the text do not say it. One field of answer.choices[0] does.",
+    "Return answer.choices[0].finish_reason == 'stop'.",
 )
 def is_whole(answer: Callable[[Any], bool]) -> str | None:
     """01.3: whole, or cut off."""
@@ -205,7 +206,7 @@ def is_whole(answer: Callable[[Any], bool]) -> str | None:
 
 
 @exercise(
-    "A list with a star in front of it can be put into a new list: [*history, ...].",
+    "[*history, a, b] is a new list: everything in history, then a and b.",
     "Return [*history, {'role': 'user', 'content': question}, {'role': 'assistant', 'content': reply}].",
 )
 def next_messages(answer: Callable[[Messages, str, str], Messages]) -> str | None:
@@ -223,9 +224,7 @@ def next_messages(answer: Callable[[Messages, str, str], Messages]) -> str | Non
         if not isinstance(given, list):
             return f"It returned a value of type {type(given).__name__}. Return a list, as the history is."
         if len(given) != len(expected):
-            return (
-                f"With {what}: from {len(history)} messages it made {len(given)}; an exchange adds two, none is lost."
-            )
+            return f"With {what}: from {len(history)} messages it made {len(given)}; an exchange adds two."
         number, wrong, right = next(
             (at, *pair) for at, pair in enumerate(zip(given, expected, strict=True), 1) if pair[0] != pair[1]
         )
@@ -254,5 +253,5 @@ def next_messages(answer: Callable[[Messages, str, str], Messages]) -> str | Non
         )
         for history, asked, said, what in cases
     ]
-    changed = "It changed the list that it was given. Make a new one: another part of the app may hold the old."
+    changed = "It changed the list that it was given. Make a new list: other parts of the app may still use that one."
     return compare(answer, filled, judge, changed=changed)

@@ -14,7 +14,7 @@ def architecture() -> Picture:
         3.5,
         "Six boxes in a row joined by arrows: browser, Chainlit, your Python code, Foundry Local, model, device. "
         "Between them: WebSocket, function calls, HTTP with server-sent events, ONNX Runtime, execution provider. "
-        "All six lie inside a frame named this machine.",
+        "All six are inside a frame named this machine.",
     )
     axes = picture.add_subplot()
     axes.set(xlim=(0, 60), ylim=(0, 20))

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.conftest import NOT_YET, ROOT
+from tests.conftest import ROOT
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -102,7 +102,7 @@ def test_what_counts_as_a_use() -> None:
     assert not find("signal", "WAL")
 
 
-@pytest.mark.parametrize("path", [path for path in NOTEBOOKS if path.stem not in NOT_YET], ids=lambda path: path.stem)
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
 def test_its_notebook_links_its_first_appearance(path: Path) -> None:
     text = prose(path)
     assert [each.word for each in GLOSSARY if path.name.startswith(each.notebook) and not is_linked(text, each)] == []
