@@ -247,8 +247,8 @@ async def test_a_killed_replica_loses_no_finished_message(pair: Pair, mock: Mock
         everybody = [*pages[survivor], *pages[victim]]
         await asyncio.gather(*(page.ask("Count to 7.") for page in everybody))
         mock.state.behaviour = SLOW
-        for page in everybody:
-            await page.say("Count to 200.")
+        for page in everybody:  # however slow the machine is, those of the killed one are in the middle
+            await page.say("Count to 200." if page in pages[survivor] else "Count to 5000.")
         await asyncio.gather(*(counting(page, 60) for page in everybody))
         for page in pages[victim]:  # on a busy machine sixty tokens may come sooner than the first checkpoint
             assert await asyncio.to_thread(wait_until, partial(has_kept, pair, page, 4))
@@ -270,9 +270,9 @@ async def test_a_killed_replica_loses_no_finished_message(pair: Pair, mock: Mock
         kept = []
         for page in pages[victim]:
             texts = [step["output"] for step in page.resumed[0]["steps"] if "message" in step["type"]]
-            assert texts[:3] == ["Count to 7.", numbers(7), "Count to 200."]
+            assert texts[:3] == ["Count to 7.", numbers(7), "Count to 5000."]
             assert len(texts) == 4
-            assert numbers(200).startswith(texts[3])
+            assert numbers(5000).startswith(texts[3])
             kept.append(texts[3])
             ends = [element["props"]["ended"] for element in page.resumed[0]["elements"]]
             assert ends == ["", "broke off"]
@@ -283,11 +283,8 @@ async def test_a_killed_replica_loses_no_finished_message(pair: Pair, mock: Mock
         print(f"\ntries {tries}, all back after {returned:.1f} s, tokens shown and not kept {lost}")
         for page in everybody:
             held = pair.steps(page.thread)
-            assert held[:3] == [
-                ("user_message", "Count to 7."),
-                ("assistant_message", numbers(7)),
-                ("user_message", "Count to 200."),
-            ]
+            assert held[:2] == [("user_message", "Count to 7."), ("assistant_message", numbers(7))]
+            assert held[2][0] == "user_message"
     pair.revive(victim)
     assert "available at" in pair.replicas[victim].log.read_text()
 
