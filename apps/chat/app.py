@@ -16,6 +16,7 @@ from apps.chat.guard import matches
 from apps.chat.history import EXPORT, as_markdown, conversation
 from apps.chat.launch import launch
 from apps.chat.reply import reply
+from apps.chat.schema import PASSING
 from apps.chat.tasks import connected, redo, remove, show_error, stop_when_gone
 from apps.chat.words import texts
 from labkit import Connection, EndpointError, LabError, ModelError, Router, cloud
@@ -120,7 +121,7 @@ async def ask(message: cl.Message) -> None:
 
 async def respond() -> None:
     """Wait for a turn, then stream the answer; whatever goes wrong is said, and what came is kept."""
-    waiting = cl.Message("")
+    waiting = cl.Message("", metadata=PASSING)
 
     async def show_position(place: int) -> None:
         waiting.content = texts().waiting.format(place=place)

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 
 # Seconds to wait for another process that writes to the same file.
 BUSY = 60
+# The metadata of a message for the moment, such as a place in the queue: it is not stored.
+PASSING = {"passing": True}
 # The columns that Chainlit 2.12 reads and writes. Ids and JSON as TEXT: the same schema does for PostgreSQL.
 TABLES = (
     """CREATE TABLE users (

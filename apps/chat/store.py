@@ -8,7 +8,6 @@ import contextlib
 import logging
 import re
 import time
-from collections import deque
 from contextvars import ContextVar
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -20,7 +19,7 @@ from filelock import Timeout
 from sqlalchemy import URL, event
 from sqlalchemy.ext.asyncio import async_sessionmaker, create_async_engine
 
-from apps.chat.schema import BUSY, StoreError, create_tables, in_use
+from apps.chat.schema import BUSY, PASSING, StoreError, create_tables, in_use
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -45,8 +44,8 @@ class ForbiddenError(StoreError):
 class Threads(SQLAlchemyDataLayer):
     """Chainlit's data layer, with steps written in the order in which they were asked for.
 
-    Chainlit makes a task of each write, and keeps the writes before a user's first message until that message comes.
-    So a note could be written after it was deleted; a step that was deleted is not written again.
+    Chainlit makes a task of each write, so that a message that is removed at once could outlive its deletion. A message
+    that is PASSING is not written at all.
     """
 
     def __init__(self, url: URL, options: Mapping[str, Any]) -> None:
@@ -60,7 +59,6 @@ class Threads(SQLAlchemyDataLayer):
         self.engine = create_async_engine(url, connect_args=dict(options), pool_pre_ping=True, hide_parameters=True)
         self.async_session = async_sessionmaker(self.engine, expire_on_commit=False)
         self._order = asyncio.Lock()
-        self._deleted: deque[str] = deque(maxlen=1000)
         self._held = in_use(Path(url.database or "")) if url.get_backend_name() == "sqlite" else None
         if self._held:
             _hold(self._held)
@@ -165,9 +163,9 @@ class Threads(SQLAlchemyDataLayer):
     @queue_until_user_message()  # type: ignore[untyped-decorator]
     async def create_step(self, step_dict: Any) -> None:
         """Write a step, or write it again; one that is another user's, or in another thread, is left as it is."""
+        if PASSING.items() <= (step_dict.get("metadata") or {}).items():
+            return
         async with self._order:
-            if step_dict["id"] in self._deleted:
-                return
             with contextlib.suppress(ForbiddenError):  # it is in the log; the page that sent it is owed nothing
                 await self._check_step(step_dict["id"], step_dict["threadId"])
                 await SQLAlchemyDataLayer.create_step.__wrapped__(self, step_dict)
@@ -182,7 +180,6 @@ class Threads(SQLAlchemyDataLayer):
         async with self._order:
             with contextlib.suppress(ForbiddenError):
                 await self._check_step(step_id)
-                self._deleted.append(step_id)
                 await SQLAlchemyDataLayer.delete_step.__wrapped__(self, step_id)
 
     async def settled(self) -> None:

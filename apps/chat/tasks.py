@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import chainlit as cl
 from chainlit.session import WebsocketSession
 
+from apps.chat.schema import PASSING
 from apps.chat.words import said, texts
 
 if TYPE_CHECKING:
@@ -24,7 +25,7 @@ _leaving: set[asyncio.Task[None]] = set()
 
 async def connected(device: Device) -> Connection:
     """The device's connection; where it takes more than a moment, the page shows how it comes about."""
-    note = cl.Message("")
+    note = cl.Message("", metadata=PASSING)
     try:
         while True:
             try:

@@ -36,7 +36,7 @@ def test_ask_stop_ask_again_reload(chromium: Browser, app: App, mock: MockEndpoi
         expect(page.locator(".ai-message").last).to_contain_text(str(before + 5))
         picture(page, "growing")
         page.locator("#stop-button").click()
-        expect(page.get_by_role("note").last).to_contain_text("stopped", timeout=3_000)
+        expect(page.get_by_role("note").last).to_contain_text("stopped")
         assert before < number(page) < 300
         assert mock.counters.running == 0
         expect(page.get_by_text("Task manually stopped.")).to_have_count(0)
@@ -48,7 +48,7 @@ def test_ask_stop_ask_again_reload(chromium: Browser, app: App, mock: MockEndpoi
         picture(page, "answered")
         expect(page).to_have_url(re.compile("/thread/"))
         page.reload()
-        expect(page.get_by_text("Your name is Astrid.")).to_be_visible(timeout=20_000)
+        expect(page.get_by_text("Your name is Astrid.")).to_be_visible()
         expect(page.get_by_role("note")).to_have_count(2)
         expect(page.get_by_role("note").first).to_contain_text("stopped")
         expect(page.get_by_text("Task manually stopped.")).to_have_count(0)

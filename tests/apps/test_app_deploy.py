@@ -251,7 +251,7 @@ async def test_a_killed_replica_loses_no_finished_message(pair: Pair, mock: Mock
             await page.say("Count to 200." if page in pages[survivor] else "Count to 5000.")
         await asyncio.gather(*(counting(page, 60) for page in everybody))
         for page in pages[victim]:  # on a busy machine sixty tokens may come sooner than the first checkpoint
-            assert await asyncio.to_thread(wait_until, partial(has_kept, pair, page, 4))
+            assert await asyncio.to_thread(wait_until, partial(has_kept, pair, page, 4), 120, 0.5)
         seen = [page.answer for page in pages[victim]]
         pair.kill(victim)
         killed = time.monotonic()

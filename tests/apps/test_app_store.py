@@ -36,7 +36,7 @@ with pytest.MonkeyPatch.context() as patch, warnings.catch_warnings():
     import chainlit.types
 
     from apps.chat import store
-    from apps.chat.schema import StoreError, create_tables
+    from apps.chat.schema import PASSING, StoreError, create_tables
     from apps.chat_prod import backup, migrations, snapshot, threads
     from apps.chat_prod.database import Database, folder, transaction
 
@@ -665,18 +665,19 @@ def test_what_the_app_does_with_threads(layer: store.Threads, database: Database
     assert run(database, "SELECT COUNT(*) FROM feedbacks") == [(0,)]
 
 
-def test_a_deleted_note_is_not_written_again(layer: store.Threads, database: Database) -> None:
-    """Chainlit writes what waited for the first message when that comes, a deletion before it or not."""
+def test_a_passing_note_is_not_kept(layer: store.Threads, database: Database) -> None:
+    """In no order of its writes: Chainlit keeps those before a user's first message, and loses their order."""
 
     async def scenario() -> None:
         anna = await layer.create_user(cl.User("anna"))
         assert anna
         store.acting_user.set("anna")
         await layer.update_thread("hers", user_id=anna.id)
-        for number, words in ((1, "a note"), (2, "a question")):
-            await layer.create_step(step("hers", number, words))
+        note = step("hers", 1, "place 2") | {"metadata": PASSING}
+        await layer.create_step(note)
+        await layer.create_step(step("hers", 2, "a question"))
         await layer.delete_step("hers-1")
-        await layer.update_step(step("hers", 1, "a later state of the note"))
+        await layer.update_step(note)
         await layer.close()
 
     asyncio.run(scenario())

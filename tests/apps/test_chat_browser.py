@@ -64,11 +64,11 @@ def test_view_and_chat(installed: Path, workbook: Workbook, tmp_path: Path) -> N
         for index in (0, 1):
             page.evaluate(RUN, index)
         growing = page.locator('[role="log"]')
-        expect(growing).to_contain_text("3 4", timeout=20_000)
+        expect(growing).to_contain_text("3 4")
         before = number(growing.inner_text())
         expect(growing).to_contain_text(str(before + 5))
         page.get_by_role("button", name="Stop").first.click()
-        expect(page.locator(".jp-OutputArea").get_by_text("[stopped]")).to_be_visible(timeout=3_000)
+        expect(page.locator(".jp-OutputArea").get_by_text("[stopped]")).to_be_visible()
         question, text = output(page, 1).split("You: Count to 400.")
         assert not question.strip()
         assert before < number(text) < 400
@@ -82,53 +82,53 @@ def test_view_and_chat(installed: Path, workbook: Workbook, tmp_path: Path) -> N
         # Typing while the answer comes: it must neither be lost nor sent.
         message.press_sequentially("What is my ", delay=30)
         said = page.locator(".jp-OutputArea", has=message)
-        expect(said).to_contain_text("You wrote: My name is Astrid.", timeout=10_000)
+        expect(said).to_contain_text("You wrote: My name is Astrid.")
         expect(page.get_by_role("button", name="Send")).to_be_enabled()
         message.press_sequentially("name?")
         assert message.input_value() == "What is my name?"
         message.press("Enter")
-        expect(said).to_contain_text("Your name is Astrid.", timeout=10_000)
+        expect(said).to_contain_text("Your name is Astrid.")
         expect(page.get_by_role("button", name="Send")).to_be_enabled()
         message.fill("Count to 300.")
         page.get_by_role("button", name="Send").click()
-        expect(said.locator('[role="log"]')).to_contain_text("4 5", timeout=10_000)
+        expect(said.locator('[role="log"]')).to_contain_text("4 5")
         message.fill("Are you there?")
         message.press("Enter")
         expect(said.get_by_role("status").last).to_contain_text("Not sent")
         assert message.input_value() == "Are you there?"
         page.get_by_role("button", name="Stop").click()
-        expect(said.get_by_text("[stopped]")).to_be_visible(timeout=3_000)
+        expect(said.get_by_text("[stopped]")).to_be_visible()
 
         page.evaluate(RUN, 4)
         expect(page.get_by_text("hostile", exact=True)).to_be_visible()
         for index, count in ((5, "second 0"), (7, "third 0")):
             page.evaluate(RUN, index)
-            expect(page.get_by_text("waiting for the first token")).to_be_visible(timeout=10_000)
+            expect(page.get_by_text("waiting for the first token")).to_be_visible()
             page.wait_for_timeout(300)
             page.locator(f'.jp-Cell[data-windowed-list-index="{index}"]').get_by_role("button", name="Stop").click()
-            expect(page.get_by_text("waiting for the first token")).to_be_hidden(timeout=3_000)
+            expect(page.get_by_text("waiting for the first token")).to_be_hidden()
             page.evaluate(RUN, index + 1)
-            expect(page.get_by_text(count, exact=True)).to_be_visible(timeout=5_000)
+            expect(page.get_by_text(count, exact=True)).to_be_visible()
 
         page.evaluate(RUN, 9)
-        expect(page.get_by_text("The connection broke off").first).to_be_visible(timeout=10_000)
+        expect(page.get_by_text("The connection broke off").first).to_be_visible()
         assert page.evaluate("() => window.spied") is None
 
         page.evaluate(RUN, 10)
         cell = page.locator('.jp-Cell[data-windowed-list-index="10"]')
         turns, log = cell.locator(".turns"), cell.locator('[role="log"]')
         turns.evaluate("turns => { turns.style.maxHeight = '6em'; }")
-        expect(log).to_contain_text(" 300 ", timeout=20_000)
+        expect(log).to_contain_text(" 300 ")
         assert turns.evaluate("turns => turns.scrollTop") > 0
         assert turns.evaluate(LOWEST) < 2
         turns.evaluate("turns => { turns.scrollTop = 5; }")
-        expect(log).to_contain_text(" 500 ", timeout=20_000)
+        expect(log).to_contain_text(" 500 ")
         assert turns.evaluate("turns => turns.scrollTop") == 5
         turns.evaluate("turns => { turns.scrollTop = turns.scrollHeight; }")
-        expect(log).to_contain_text(" 700 ", timeout=20_000)
+        expect(log).to_contain_text(" 700 ")
         assert turns.evaluate(LOWEST) < 2
         cell.get_by_role("button", name="Stop").click()
-        expect(cell.get_by_text("[stopped]")).to_be_visible(timeout=3_000)
+        expect(cell.get_by_text("[stopped]")).to_be_visible()
         if picture := os.environ.get("LABKIT_SCREENSHOT"):
             page.screenshot(path=picture)
     assert {re.split(r"[/:]+", url)[1] for url in asked if not url.startswith(("data:", "blob:"))} <= OUR_HOSTS

@@ -53,7 +53,7 @@ def browsers() -> Iterator[tuple[Browser, Browser]]:
     ):
         expect.set_options(timeout=30_000)  # two software devices at once are slow to start
         yield able, unable
-        expect.set_options(timeout=5_000)
+        expect.set_options(timeout=browser.PATIENCE)
 
 
 @pytest.fixture

@@ -72,7 +72,7 @@ def browsers() -> Iterator[tuple[Browser, Browser]]:
     ):
         expect.set_options(timeout=150_000)  # the model is slow where another program has the processor
         yield usual, poor
-        expect.set_options(timeout=5_000)
+        expect.set_options(timeout=browser.PATIENCE)
 
 
 @pytest.fixture

@@ -29,13 +29,23 @@ _QUIET = (
 )
 
 
+# Milliseconds that a page has for what a test expects of it: a busy machine is no fault.
+PATIENCE = 30_000
+
+
 def find() -> Path | None:
     """The browser to use, or None where this machine has none."""
     return browsers.find() or _of_playwright()
 
 
 def launch(playwright: Playwright, path: Path, *further: str) -> Browser:
-    """Start a hidden browser. Its sandbox is off only for root on Linux, where it cannot be had."""
+    """Start a hidden browser, with PATIENCE for what tests expect of its pages.
+
+    Its sandbox is off only for root on Linux, where it cannot be had.
+    """
+    from playwright.sync_api import expect
+
+    expect.set_options(timeout=PATIENCE)
     root_on_linux = sys.platform == "linux" and os.geteuid() == 0
     args = [*_QUIET, *further]
     return playwright.chromium.launch(executable_path=path, args=args, chromium_sandbox=not root_on_linux)

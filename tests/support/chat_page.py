@@ -52,7 +52,7 @@ def opened(chromium: Browser, app: App, **options: Any) -> Iterator[Page]:
     try:
         page.goto(app.url)
         # The last thing to come, after the page has logged itself in and loaded again.
-        expect(page.locator("#chat-settings-open-modal")).to_be_visible(timeout=20_000)
+        expect(page.locator("#chat-settings-open-modal")).to_be_visible()
         yield page
     finally:
         context.close()

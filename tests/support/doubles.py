@@ -58,9 +58,9 @@ def fail(breaker: Breaker, wait: float = 0.0) -> None:
     permit.failed(wait)
 
 
-def wait_until(done: Callable[[], bool], seconds: float = 20.0) -> bool:
-    """Whether something becomes true in time, on a busy machine too."""
+def wait_until(done: Callable[[], bool], seconds: float = 20.0, pause: float = 0.002) -> bool:
+    """Whether something becomes true in time, on a busy machine too; a costly look wants a longer `pause`."""
     give_up = time.monotonic() + seconds
     while not done() and time.monotonic() < give_up:
-        time.sleep(0.002)
+        time.sleep(pause)
     return done()
