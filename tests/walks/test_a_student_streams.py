@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from tests.support.jupyterlab import Workbook
 
 __all__ = ["installed", "workbook"]
-pytestmark = [pytest.mark.live, pytest.mark.e2e, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.live, pytest.mark.e2e, pytest.mark.timeout(900)]
 # A person who wants to look gives a folder's name here.
 SCREENSHOTS = "LABKIT_SCREENSHOTS"
 
@@ -47,7 +47,7 @@ def test_run_all_stop_by_hand_and_chat(installed: Path, workbook: Workbook, own_
         slow = page.locator(f'.jp-Cell[data-windowed-list-index="{place(cells, "stop, screen = ")}"]')
         expect(slow).to_contain_text("1 2 3 4 5 6 7", timeout=200_000)
         slow.get_by_role("button", name="Stop").click()
-        ran = finished(page, 400)
+        ran = finished(page, 600)
         assert [
             (cell["source"], out["evalue"]) for cell in ran for out in cell.get("outputs", []) if "evalue" in out
         ] == []
