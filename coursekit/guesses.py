@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from coursekit.errors import WorkbookError
+from labkit.notebook import short
 
 _WIDGET = "application/vnd.jupyter.widget-view+json"
 _BOX = "border-left:6px solid #0072B2;padding:.4em .8em;margin:.3em 0"
@@ -95,7 +96,7 @@ class Outcome:
     def __init__(self, guess: Guess, measured: str | float) -> None:
         question, right = guess.question, guess.question.find(measured)
         chosen = next((choice for choice in question.choices if choice.text == guess.chosen), None)
-        amount = "" if isinstance(measured, str) else f" ({_short(measured)}{question.unit and ' ' + question.unit})"
+        amount = "" if isinstance(measured, str) else f" ({short(measured)}{question.unit and ' ' + question.unit})"
         self._result = f"{right.text}{amount}"
         if chosen is None:
             self._begin, self._why = "You made no guess.", right.why
@@ -110,11 +111,6 @@ class Outcome:
     def _repr_html_(self) -> str:
         begin, result, why = (html.escape(text) for text in (self._begin, self._result, self._why))
         return f'<div role="status" style="{_BOX}">{begin} Result: <b>{result}</b>.<br>{why}</div>'
-
-
-def _short(value: float) -> str:
-    """Three figures, and never a power of ten."""
-    return f"{value:,.0f}" if abs(value) >= 100 else f"{value:.3g}"
 
 
 @cache

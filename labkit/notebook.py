@@ -50,6 +50,11 @@ class Table:
         return f"{opening}{html.escape(text)}</td>"
 
 
+def short(value: float) -> str:
+    """Three figures, and never a power of ten."""
+    return f"{value:,.0f}" if value >= 100 else f"{value:.3g}"
+
+
 _watcher: ContextVar[Callable[[str], None] | None] = ContextVar("watcher", default=None)
 
 

@@ -40,8 +40,12 @@ async def connected(device: Device) -> Connection:
 
 
 async def show_error(error: Exception, again: str) -> None:
-    """Say what happened and how to fix it, with a button that calls the action `again`."""
-    message = cl.Message(said(error), actions=[cl.Action(name=again, payload={}, label=texts().again)])
+    """Say what happened and how to fix it, with a button that calls the action `again`.
+
+    Before a conversation has begun, it is for the moment only.
+    """
+    button = cl.Action(name=again, payload={}, label=texts().again)
+    message = cl.Message(said(error), actions=[button], metadata=PASSING if again == "connect" else None)
     message.is_error = True
     await message.send()
 

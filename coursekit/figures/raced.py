@@ -8,8 +8,8 @@ import numpy as np
 from matplotlib.ticker import NullFormatter
 
 from labkit.latency import percentile
-from labkit.notebook import Table
-from labkit.plots.measured import STYLES, short
+from labkit.notebook import Table, short
+from labkit.plots.measured import STYLES
 from labkit.plots.picture import Picture, footer, machine, tidy
 
 if TYPE_CHECKING:

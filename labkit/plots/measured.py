@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from matplotlib.ticker import LogLocator, MaxNLocator, NullFormatter
 
 from labkit.latency import e2e, percentile, tpot, ttft
-from labkit.notebook import Table
+from labkit.notebook import Table, short
 from labkit.plots.picture import BLUE, GREEN, GRID, INK, ORANGE, Picture, footer, tidy
 
 if TYPE_CHECKING:
@@ -88,11 +88,6 @@ def timeline(spans: Mapping[str, Sequence[tuple[float, float]]], source: Connect
 def _gap(spans: Sequence[tuple[float, float]]) -> str:
     gaps = [after - before for (_, before), (after, _) in pairwise(spans)]
     return f"{1000 * max(gaps):.0f}" if gaps else ""
-
-
-def short(value: float) -> str:
-    """Three figures, and never a power of ten."""
-    return f"{value:,.0f}" if value >= 100 else f"{value:.3g}"
 
 
 def waterfall(trace: Trace, lab: Connection) -> Picture:
@@ -267,7 +262,7 @@ def running(counts: Sequence[tuple[float, int]], stopped: float, lab: Connection
     axes.axvline(stopped, color=ORANGE, linestyle="--", label="Stop")
     axes.set(xlabel=f"seconds (n = {len(counts)} looks)", ylabel="answers under way", ylim=(-0.1, None))
     axes.yaxis.set_major_locator(MaxNLocator(integer=True))
-    axes.legend(frameon=False)
+    axes.legend(frameon=False, loc="center left")
     tidy(axes)
     left = next((time for time, count in counts if time >= stopped and count == 0), None)
     picture.table = Table(

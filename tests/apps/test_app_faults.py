@@ -519,6 +519,12 @@ async def test_killed_in_the_middle_and_started_again(
                     assert other.answer == "1 2 3"
                     name = 'SELECT "name" FROM threads WHERE "id" = ?'
                     await within(2, lambda: again.rows(name, other.thread) == [("Count to 3.",)])
+                    # The error was for the moment: it is in no thread, whether the button was pressed or not.
+                    assert again.steps(other.thread) == [
+                        ("user_message", "Count to 3."),
+                        ("assistant_message", "1 2 3"),
+                    ]
+                    assert again.steps(thread) == kept
                     assert await page.ask("What is my name?") == "Your name is Astrid."
                     roles = [role for role, _ in questions[-1]]
                     assert roles == ["system", "user", "assistant", "user", "assistant", "user"]

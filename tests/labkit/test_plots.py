@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import re
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -101,15 +100,6 @@ def test_figure_says_what_it_shows(name: str) -> None:
     assert picture.png().startswith(b"\x89PNG")
     assert isinstance(picture.table, Table)
     assert picture.table.rows[0] == first_row
-
-
-def test_pieces_of_a_text_alternate_and_are_escaped() -> None:
-    shown = figures.pieces(["Hi", " <b>", "\n"])
-    assert repr(shown) == "Hi| <b>|⏎"
-    colours = re.findall(r"background:([^;\"]+)", shown._repr_html_())
-    assert len(colours) == 3
-    assert colours[0] == colours[2] != colours[1]
-    assert "&lt;b&gt;" in shown._repr_html_()
 
 
 def test_every_figure_is_tried() -> None:
